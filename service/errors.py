@@ -1,0 +1,149 @@
+"""Every error that Headrace raises on purpose.
+
+    HeadraceError                      code, retryable
+    ├── InvalidInput                   VALIDATION_ERROR      the caller's data is wrong; names the field
+    │   └── TooLarge                   PAYLOAD_TOO_LARGE     more bytes or items than allowed
+    ├── RequestTimeout                 REQUEST_TIMEOUT       the body did not arrive in time
+    ├── Unauthenticated                UNAUTHORIZED          no credential, or not a valid one
+    │   ├── MissingKey                 MISSING_API_KEY
+    │   └── InvalidKey                 INVALID_API_KEY
+    ├── Forbidden                      FORBIDDEN             the credential may not do this
+    ├── NotFound                       NOT_FOUND
+    ├── IngestionUnavailable           INGESTION_UNAVAILABLE the stream did not acknowledge; retry the same ids
+    ├── NotCountedYet                  NOT_COUNTED_YET       `after=` waited in vain; retry
+    ├── QuestionTooBig                 QUESTION_TOO_BIG      past the time or memory cap; narrow the question
+    ├── AnalyticsUnavailable           ANALYTICS_UNAVAILABLE the event store does not answer; retry
+    ├── SettingsError                  SETTINGS              a setting is wrong; the start is refused
+    ├── MigrationError                 MIGRATION             the schema does not fit this program
+    ├── DataDirectoryBusy              DATA_DIR_BUSY         another process holds the data directory
+    ├── StoreFenced                    STORE_FENCED          another writer has moved the progress mark
+    └── PoisonMessage                  POISON                a stream message that cannot be read
+
+The core raises them; each face translates them once, at its edge (`service/api/problems.py`).
+"""
+
+from typing import ClassVar
+
+
+class HeadraceError(Exception):
+    """The root. `retryable` says whether the same request may succeed later."""
+
+    code: ClassVar[str] = "INTERNAL"
+    retryable: ClassVar[bool] = False
+
+
+class InvalidInput(HeadraceError):
+    """The caller's data is wrong: `field` is the path of what is wrong, the message says how."""
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class TooLarge(InvalidInput):
+    """More bytes or items than the service accepts."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class RequestTimeout(HeadraceError):
+    """The request's body did not arrive in time."""
+
+    code = "REQUEST_TIMEOUT"
+    retryable = True
+
+
+class Unauthenticated(HeadraceError):
+    """No credential, or not a valid one."""
+
+    code = "UNAUTHORIZED"
+
+
+class MissingKey(Unauthenticated):
+    """The `x-api-key` header is missing."""
+
+    code = "MISSING_API_KEY"
+
+
+class InvalidKey(Unauthenticated):
+    """The API key is unknown, expired or revoked."""
+
+    code = "INVALID_API_KEY"
+
+
+class Forbidden(HeadraceError):
+    """The credential is valid but may not do this."""
+
+    code = "FORBIDDEN"
+
+
+class NotFound(HeadraceError):
+    """There is no such thing, or the caller may not know of it."""
+
+    code = "NOT_FOUND"
+
+
+class Retryable(HeadraceError):
+    """The same request may succeed after `retry_after` seconds."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class IngestionUnavailable(Retryable):
+    """The stream did not acknowledge: unknown whether stored, safe to retry with the same ids."""
+
+    code = "INGESTION_UNAVAILABLE"
+
+
+class NotCountedYet(Retryable):
+    """The receipt named by `after` was not counted within the wait."""
+
+    code = "NOT_COUNTED_YET"
+
+
+class QuestionTooBig(Retryable):
+    """The question passed its time or memory cap."""
+
+    code = "QUESTION_TOO_BIG"
+
+
+class AnalyticsUnavailable(Retryable):
+    """The event store does not answer."""
+
+    code = "ANALYTICS_UNAVAILABLE"
+
+
+class SettingsError(HeadraceError):
+    """A setting is wrong; the message names it, its value's problem and what is allowed."""
+
+    code = "SETTINGS"
+
+
+class MigrationError(HeadraceError):
+    """The schema found does not fit this program."""
+
+    code = "MIGRATION"
+
+
+class DataDirectoryBusy(HeadraceError):
+    """Another process holds the data directory."""
+
+    code = "DATA_DIR_BUSY"
+
+
+class StoreFenced(HeadraceError):
+    """Another writer has moved the store's progress mark; this one must stop."""
+
+    code = "STORE_FENCED"
+
+
+class PoisonMessage(HeadraceError):
+    """A stream message that cannot be read; it goes to the dead letters."""
+
+    code = "POISON"

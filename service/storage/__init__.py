@@ -1,0 +1,1 @@
+"""Event stores: one protocol, one engine a file."""

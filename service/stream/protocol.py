@@ -1,0 +1,95 @@
+"""What ingest and the writer need of a stream: a log that acknowledges only what it keeps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One entry of the log."""
+
+    sequence: int
+    id: str
+    """The id it was published under (`Nats-Msg-Id`)."""
+    time: int
+    """When the stream took it, ms since 1970 UTC."""
+    tenant: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where an acknowledged message stands in the log."""
+
+    sequence: int
+    duplicate: bool
+    """True when the stream knew the message's id already and kept its first copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """What the log holds now, and by what it is recognised."""
+
+    created: str
+    first_sequence: int
+    last_sequence: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that could not be read, kept aside with the reason."""
+
+    sequence: int
+    origin: int
+    """The position the message had in the events' stream."""
+    tenant: str
+    reason: str
+    time: int
+    body: bytes
+
+
+class Stream(Protocol):
+    """An append-only log with ids. Safe to call from many tasks at once."""
+
+    async def publish(self, tenant: str, message_id: str, body: bytes, timeout: float) -> Receipt:
+        """Append, and return when it is on disk.
+
+        Retries the same id and body inside `timeout` seconds; raises IngestionUnavailable when
+        the stream did not acknowledge: whether it kept the message is then unknown.
+        """
+        ...
+
+    async def read(self, after: int, messages: int, wait: float) -> Sequence[Message]:
+        """The next messages after sequence `after`, at most `messages`, without a gap.
+
+        Waits up to `wait` seconds for the first. Raises ConnectionError when the broker is away.
+        """
+        ...
+
+    async def message_id(self, sequence: int) -> str | None:
+        """The id of the message at `sequence`; None when the stream no longer holds it."""
+        ...
+
+    async def state(self) -> StreamState: ...
+
+    async def purge(self, before: int) -> None:
+        """Forget all messages with a sequence lower than `before`."""
+        ...
+
+    async def put_dead_letter(
+        self, tenant: str, origin: int, reason: str, body: bytes
+    ) -> None:
+        """Keep a message aside; the same origin twice is kept once."""
+        ...
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        """The oldest dead letters."""
+        ...
+
+    async def discard_dead_letter(self, sequence: int) -> None: ...
+
+    async def ping(self) -> None: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,101 @@
+"""What operators watch: every counter and timer in one table, and structured logs.
+
+A log event is a dotted constant with fields (`writer.group.stored`), never a body or a secret.
+"""
+
+import logging
+import re
+import sys
+from typing import Any, Literal
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+registry = CollectorRegistry()
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def _counter(name: str, about: str, *labels: str) -> Counter:
+    return Counter(name, about, labels, registry=registry)
+
+
+def _gauge(name: str, about: str) -> Gauge:
+    return Gauge(name, about, registry=registry)
+
+
+def _timer(name: str, about: str, *labels: str) -> Histogram:
+    return Histogram(name, about, labels, buckets=_SECONDS, registry=registry)
+
+
+# The table. docs/operations.md explains each; a test compares.
+events_accepted = _counter("headrace_events_accepted", "Events acknowledged by the stream.")
+events_hinted = _counter(
+    "headrace_events_hinted_duplicate", "Events answered as duplicates at the door."
+)
+events_rejected = _counter("headrace_events_rejected", "Events refused at the door.", "code")
+ingest_unavailable = _counter("headrace_ingest_unavailable", "Requests answered 503 at the door.")
+publish_seconds = _timer("headrace_publish_seconds", "From publishing to the acknowledgement.")
+events_stored = _counter("headrace_events_stored", "Events the writer stored.")
+events_repeated = _counter(
+    "headrace_events_repeated", "Repeats the writer recognised and did not store.", "net"
+)
+dead_letters = _counter("headrace_dead_letters", "Messages put aside because they are unreadable.")
+append_seconds = _timer("headrace_append_seconds", "Duration of one insert.")
+writer_failures = _counter("headrace_writer_failures", "Attempts of the writer that failed.")
+writer_lag_events = _gauge("headrace_writer_lag_messages", "Messages on the stream not yet stored.")
+stream_epochs = _counter(
+    "headrace_stream_epochs", "Times the stream was found rolled back or made anew."
+)
+stream_gaps = _counter("headrace_stream_gaps", "Messages the stream lost before they were stored.")
+cache_answers = _counter("headrace_cache_answers", "Answers by where they came from.", "source")
+query_seconds = _timer("headrace_query_seconds", "Duration of a question at the store.", "question")
+rollup_seconds = _timer("headrace_rollup_seconds", "Duration of rolling up new rows.")
+rollup_mismatches = _counter(
+    "headrace_rollup_mismatches", "Rollups found to differ from the raw rows; must stay 0."
+)
+
+
+def exposition() -> bytes:
+    """All series in Prometheus' text form."""
+    return generate_latest(registry)
+
+
+_SECRET_FIELD = re.compile(r"key|token|secret|password|authorization|cookie|body|code$", re.I)
+_SECRET_TEXT = re.compile(r"evp_[\w-]{8,}|(?<=://)[^/\s@]+@|Bearer\s+\S+")
+
+
+def redact(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Mask fields that are named like secrets, and secrets inside texts."""
+    for name, value in event.items():
+        if name != "event" and _SECRET_FIELD.search(name):
+            event[name] = "********"
+        elif isinstance(value, str):
+            event[name] = _SECRET_TEXT.sub("********", value)
+    return event
+
+
+def configure_logs(form: Literal["auto", "console", "json"]) -> None:
+    """Send logs to stderr, as lines for people or as JSON."""
+    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    last: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if console
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            redact,
+            *last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def log() -> Any:
+    """The logger."""
+    return structlog.get_logger()
