@@ -1,0 +1,2 @@
+-- Whether the engine answers.
+SELECT 1 AS alive

@@ -1,0 +1,315 @@
+"""The embedded event store: one DuckDB file, held by this process alone.
+
+Each connection lives in a thread of its own: one appends, one carries out maintenance, a few
+read. The file's lock keeps a second process out.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from service.errors import (
+    AnalyticsUnavailable,
+    DataDirectoryBusy,
+    QuestionTooBig,
+    StoreFenced,
+)
+from service.storage.protocol import Group, Progress, Statement
+from service.storage.statements import statement
+from service.telemetry import log
+
+READERS = 2
+_INTERRUPT_EVERY = 0.02
+"""Seconds between interrupts of a query that must end: one sent before it begins is lost."""
+
+Answer = TypeVar("Answer")
+Work = Callable[[duckdb.DuckDBPyConnection], Answer]
+
+
+class DuckDBStore:
+    """An EventStore in one file. Open it with `DuckDBStore.open`."""
+
+    dialect = "duckdb"
+
+    def __init__(self, path: Path, memory_limit: str, database: duckdb.DuckDBPyConnection) -> None:
+        self._path = path
+        self._memory_limit = memory_limit
+        self._append = _Lanes("append", 1)
+        self._maintenance = _Lanes("maintenance", 1)
+        self._read = _Lanes("read", READERS)
+        self._invalidated = False
+        self._reopening = asyncio.Lock()
+        self._connect(database)
+
+    @classmethod
+    def open(cls, path: Path, memory_limit: str = "320MB") -> "DuckDBStore":
+        """Open or create the file; replays what a killed process left in its log.
+
+        Raises DataDirectoryBusy when another process holds the file.
+        """
+        return cls(path, memory_limit, _connect(path, memory_limit))
+
+    async def progress(self) -> Progress:
+        [table] = await self.fetch(Statement("progress", {}))
+        return Progress(**table.to_pylist()[0])
+
+    async def append(self, group: Group) -> None:
+        await self._run(self._append, lambda connection: _append(connection, group))
+
+    async def recognise(self, candidates: pa.Table) -> pa.Table:
+        return await self._run(self._read, lambda connection: _recognise(connection, candidates))
+
+    async def fetch(self, *statements: Statement, timeout: float | None = None) -> list[pa.Table]:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._run(
+                    self._read, lambda connection: _fetch(connection, statements)
+                )
+        except TimeoutError:
+            raise QuestionTooBig(
+                f"the question took longer than {timeout:g} s; ask for a shorter range"
+            ) from None
+
+    async def execute(self, *statements: Statement) -> None:
+        await self._run(self._maintenance, lambda connection: _execute(connection, statements))
+
+    async def define(self, definition: str, record: Statement) -> None:
+        """Carry out one step of a migration and note that it is done, both or neither."""
+        await self._run(
+            self._maintenance, lambda connection: _define(connection, definition, record)
+        )
+
+    async def ping(self) -> None:
+        await self.fetch(Statement("ping", {}))
+
+    async def close(self) -> None:
+        """Wait for what runs, then close the file; its log is written into it."""
+        async with self._all_lanes() as lanes:
+            await asyncio.to_thread(self._disconnect, lanes)
+        for lane in lanes:
+            lane.thread.shutdown()
+
+    async def _run(self, lanes: "_Lanes", work: Work[Answer]) -> Answer:
+        if self._invalidated:
+            await self._reopen()
+        async with lanes.borrow() as lane:
+            try:
+                return await lane.run(work)
+            except duckdb.Error as error:
+                if _is_fatal(error):
+                    self._invalidated = True
+                raise _translated(error) from error
+
+    async def _reopen(self) -> None:
+        """After a fatal error the engine refuses everything until its file is opened anew."""
+        async with self._reopening, self._all_lanes() as lanes:
+            if not self._invalidated:
+                return
+            log().warning("storage.duckdb.reopening")
+            await asyncio.to_thread(self._disconnect, lanes)
+            try:
+                database = await asyncio.to_thread(_connect, self._path, self._memory_limit)
+            except duckdb.Error as error:
+                raise AnalyticsUnavailable("the event store cannot be opened again") from error
+            self._connect(database)
+            self._invalidated = False
+
+    def _connect(self, database: duckdb.DuckDBPyConnection) -> None:
+        self._database = database
+        for lanes in (self._append, self._maintenance, self._read):
+            for lane in lanes.members:
+                lane.connection = database.cursor()
+
+    def _disconnect(self, lanes: "list[_Lane]") -> None:
+        for lane in lanes:
+            lane.connection.close()
+        self._database.close()
+
+    @asynccontextmanager
+    async def _all_lanes(self) -> "AsyncIterator[list[_Lane]]":
+        async with (
+            self._append.borrow_all() as appending,
+            self._maintenance.borrow_all() as maintaining,
+            self._read.borrow_all() as reading,
+        ):
+            yield [*appending, *maintaining, *reading]
+
+
+class _Lane:
+    """A connection and the one thread that uses it."""
+
+    connection: duckdb.DuckDBPyConnection
+
+    def __init__(self, name: str) -> None:
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"duckdb-{name}")
+
+    async def run(self, work: Work[Answer]) -> Answer:
+        """Do `work` in the thread; a cancelled caller interrupts it and waits for its end."""
+        running = asyncio.get_running_loop().run_in_executor(self.thread, work, self.connection)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await self._stop(running)
+            raise
+
+    async def _stop(self, running: "asyncio.Future[Answer]") -> None:
+        while not running.done():
+            self.connection.interrupt()
+            await asyncio.wait([running], timeout=_INTERRUPT_EVERY)
+        running.exception()
+
+
+class _Lanes:
+    """A few lanes for one kind of work; a borrower has one to himself."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self.members = [_Lane(name) for _ in range(size)]
+        self._free: asyncio.Queue[_Lane] = asyncio.Queue()
+        for lane in self.members:
+            self._free.put_nowait(lane)
+
+    @asynccontextmanager
+    async def borrow(self) -> AsyncIterator[_Lane]:
+        lane = await self._free.get()
+        try:
+            yield lane
+        finally:
+            self._free.put_nowait(lane)
+
+    @asynccontextmanager
+    async def borrow_all(self) -> AsyncIterator[list[_Lane]]:
+        async with AsyncExitStack() as borrowed:
+            yield [await borrowed.enter_async_context(self.borrow()) for _ in self.members]
+
+
+def _connect(path: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return duckdb.connect(
+            str(path),
+            config={
+                "memory_limit": memory_limit,
+                "threads": "2",
+                # Checkpoints of 16 MB, the default, cost as much as the inserts themselves.
+                "checkpoint_threshold": "256MB",
+                "preserve_insertion_order": "false",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "enable_external_access": "false",
+                "lock_configuration": "true",
+            },
+        )
+    except duckdb.IOException as error:
+        if "lock" not in str(error):
+            raise
+        raise DataDirectoryBusy(
+            f"{path} is held by another process: stop the other service, "
+            "or give this one its own HEADRACE_DATA_DIR"
+        ) from error
+
+
+def _append(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
+    with _transaction(connection):
+        _move_progress(connection, group.before, group.after)
+        with _visible(connection, "rows", group.rows):
+            _carry_out(connection, Statement("append_rows", {}))
+
+
+def _move_progress(
+    connection: duckdb.DuckDBPyConnection, before: Progress, after: Progress
+) -> None:
+    values = {
+        "before_epoch": before.epoch,
+        "before_sequence": before.sequence,
+        "epoch": after.epoch,
+        "stream_created": after.stream_created,
+        "sequence": after.sequence,
+        "message_id": after.message_id,
+        "message_time": after.message_time,
+    }
+    [[moved]] = _carry_out(connection, Statement("move_progress", values))
+    if moved != 1:
+        raise StoreFenced(
+            f"the store is not at epoch {before.epoch}, sequence {before.sequence}: "
+            "another writer has moved it"
+        )
+
+
+def _recognise(connection: duckdb.DuckDBPyConnection, candidates: pa.Table) -> pa.Table:
+    with _transaction(connection), _visible(connection, "candidates", candidates):
+        return _ask(connection, Statement("recognise", {}))
+
+
+def _fetch(
+    connection: duckdb.DuckDBPyConnection, statements: tuple[Statement, ...]
+) -> list[pa.Table]:
+    with _transaction(connection):
+        return [_ask(connection, asked) for asked in statements]
+
+
+def _execute(connection: duckdb.DuckDBPyConnection, statements: tuple[Statement, ...]) -> None:
+    with _transaction(connection):
+        for ordered in statements:
+            _carry_out(connection, ordered)
+
+
+def _define(connection: duckdb.DuckDBPyConnection, definition: str, record: Statement) -> None:
+    with _transaction(connection):
+        connection.execute(definition)
+        _carry_out(connection, record)
+
+
+def _ask(connection: duckdb.DuckDBPyConnection, asked: Statement) -> pa.Table:
+    text = statement(asked.name, DuckDBStore.dialect)
+    return connection.sql(text, params=dict(asked.values)).to_arrow_table()
+
+
+def _carry_out(connection: duckdb.DuckDBPyConnection, ordered: Statement) -> list[tuple[int, ...]]:
+    text = statement(ordered.name, DuckDBStore.dialect)
+    return connection.execute(text, dict(ordered.values)).fetchall()
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.begin()
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.rollback()
+    except duckdb.Error as error:  # a failed commit has ended the transaction already
+        log().debug("storage.duckdb.rollback_failed", error=str(error))
+
+
+@contextmanager
+def _visible(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> Iterator[None]:
+    connection.register(name, table)
+    try:
+        yield
+    finally:
+        connection.unregister(name)
+
+
+def _is_fatal(error: duckdb.Error) -> bool:
+    return isinstance(error, duckdb.FatalException) or "database has been invalidated" in str(error)
+
+
+def _translated(error: duckdb.Error) -> Exception:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return QuestionTooBig("the question needs more memory than it may use; narrow it")
+    if isinstance(error, duckdb.OperationalError) or _is_fatal(error):
+        log().error("storage.duckdb.failed", error=str(error))
+        return AnalyticsUnavailable("the event store failed; try again")
+    return error
