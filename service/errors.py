@@ -1,23 +1,25 @@
 """Every error that Headrace raises on purpose.
 
-    HeadraceError                      code, retryable
-    ├── InvalidInput                   VALIDATION_ERROR      the caller's data is wrong; names the field
-    │   └── TooLarge                   PAYLOAD_TOO_LARGE     more bytes or items than allowed
-    ├── RequestTimeout                 REQUEST_TIMEOUT       the body did not arrive in time
-    ├── Unauthenticated                UNAUTHORIZED          no credential, or not a valid one
-    │   ├── MissingKey                 MISSING_API_KEY
-    │   └── InvalidKey                 INVALID_API_KEY
-    ├── Forbidden                      FORBIDDEN             the credential may not do this
-    ├── NotFound                       NOT_FOUND
-    ├── IngestionUnavailable           INGESTION_UNAVAILABLE the stream did not acknowledge; retry the same ids
-    ├── NotCountedYet                  NOT_COUNTED_YET       `after=` waited in vain; retry
-    ├── QuestionTooBig                 QUESTION_TOO_BIG      past the time or memory cap; narrow the question
-    ├── AnalyticsUnavailable           ANALYTICS_UNAVAILABLE the event store does not answer; retry
-    ├── SettingsError                  SETTINGS              a setting is wrong; the start is refused
-    ├── MigrationError                 MIGRATION             the schema does not fit this program
-    ├── DataDirectoryBusy              DATA_DIR_BUSY         another process holds the data directory
-    ├── StoreFenced                    STORE_FENCED          another writer has moved the progress mark
-    └── PoisonMessage                  POISON                a stream message that cannot be read
+    HeadraceError              code, retryable
+    ├── InvalidInput           VALIDATION_ERROR       wrong data; names the field
+    │   └── TooLarge           PAYLOAD_TOO_LARGE      more bytes or items than allowed
+    ├── RequestTimeout         REQUEST_TIMEOUT        the body did not arrive in time
+    ├── Unauthenticated        UNAUTHORIZED           no credential, or not a valid one
+    │   ├── MissingKey         MISSING_API_KEY
+    │   └── InvalidKey         INVALID_API_KEY
+    ├── Forbidden              FORBIDDEN              the credential may not do this
+    ├── NotFound               NOT_FOUND
+    ├── Retryable                                     may succeed after `retry_after` seconds
+    │   ├── IngestionUnavailable  INGESTION_UNAVAILABLE  no acknowledgement; retry the same ids
+    │   ├── NotCountedYet         NOT_COUNTED_YET        `after=` waited in vain
+    │   ├── QuestionTooBig        QUESTION_TOO_BIG       past the time or memory cap; narrow it
+    │   └── AnalyticsUnavailable  ANALYTICS_UNAVAILABLE  the event store does not answer
+    ├── SettingsError          SETTINGS               a setting is wrong; the start is refused
+    ├── MigrationError         MIGRATION              the schema does not fit this program
+    ├── DataDirectoryBusy      DATA_DIR_BUSY          another process holds the data directory
+    ├── NatsServerFailed       NATS_SERVER            the embedded broker does not come up
+    ├── StoreFenced            STORE_FENCED           another writer moved the progress mark
+    └── PoisonMessage          POISON                 a stream message that cannot be read
 
 The core raises them; each face translates them once, at its edge (`service/api/problems.py`).
 """
@@ -135,6 +137,12 @@ class DataDirectoryBusy(HeadraceError):
     """Another process holds the data directory."""
 
     code = "DATA_DIR_BUSY"
+
+
+class NatsServerFailed(HeadraceError):
+    """The embedded broker does not come up."""
+
+    code = "NATS_SERVER"
 
 
 class StoreFenced(HeadraceError):

@@ -36,7 +36,7 @@ class Settings:
         "Signs receipts and tokens. Empty: made at the first start and kept in the data directory.",
         secret=True,
     )
-    data_dir: Path = _setting(
+    data_dir: Path = _setting(  # noqa: RUF009
         "HEADRACE_DATA_DIR", Path("data"), "Where the embedded parts keep everything."
     )
     log_format: Literal["auto", "console", "json"] = _setting(
@@ -123,9 +123,7 @@ class Settings:
     dedupe_ids: int = _setting(
         "HEADRACE_DEDUPE_IDS", 10_000_000, "Ids the near net remembers (about 20 bytes each)."
     )
-    group_events: int = _setting(
-        "HEADRACE_GROUP_EVENTS", 50_000, "Most events in one insert."
-    )
+    group_events: int = _setting("HEADRACE_GROUP_EVENTS", 50_000, "Most events in one insert.")
     group_seconds: float = _setting(
         "HEADRACE_GROUP_SECONDS", 0.1, "How long an insert waits for company."
     )

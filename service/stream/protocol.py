@@ -78,9 +78,7 @@ class Stream(Protocol):
         """Forget all messages with a sequence lower than `before`."""
         ...
 
-    async def put_dead_letter(
-        self, tenant: str, origin: int, reason: str, body: bytes
-    ) -> None:
+    async def put_dead_letter(self, tenant: str, origin: int, reason: str, body: bytes) -> None:
         """Keep a message aside; the same origin twice is kept once."""
         ...
 

@@ -1,0 +1,300 @@
+"""The stream on NATS JetStream.
+
+Publishing is request and answer with our own retries; reading is JetStream's batched direct get,
+which keeps no consumer state on the broker: the store's progress mark alone says what comes next.
+Delivery: at least once into the log, exactly once out of it (the writer judges repeats).
+"""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import nats
+import nats.errors
+from nats.aio.client import Client as Connection
+from nats.aio.msg import Msg
+
+from service.errors import IngestionUnavailable
+from service.stream import subjects
+from service.stream.protocol import DeadLetter, Message, Receipt, StreamState
+from service.telemetry import log
+
+ATTEMPT_TIMEOUT = 2.0
+"""Seconds after which one try of a publish is given up and the same id is sent again."""
+READ_TIMEOUT = 5.0
+POLL = 0.02
+"""Seconds between looks at an idle log that another process writes to."""
+LARGEST_READ = 8 * 1024 * 1024
+_STREAM_FULL = {10077, 10047, 10023}
+"""JetStream's error codes for a stream or a disk that takes no more."""
+_NOT_FOUND = 10059
+_LOST = (
+    nats.errors.Error,
+    OSError,
+    TimeoutError,
+)
+
+
+class _ApiError(Exception):
+    def __init__(self, code: int, description: str) -> None:
+        super().__init__(f"{description} ({code})")
+        self.code = code
+
+
+class _Error(msgspec.Struct):
+    err_code: int = 0
+    description: str = ""
+
+
+class _PublishAnswer(msgspec.Struct):
+    seq: int = 0
+    duplicate: bool = False
+    error: _Error | None = None
+
+
+_decode_publish_answer = msgspec.json.Decoder(_PublishAnswer).decode
+
+
+class JetStream:
+    """A `Stream` on one NATS server or cluster. Make it with `open_jetstream`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._nats = connection
+        self._published = asyncio.Event()
+        self._reads: dict[str, asyncio.Queue[Msg | None]] = {}
+        self._read_numbers = itertools.count()
+        self._read_inbox = connection.new_inbox()
+
+    async def prepare(self, max_bytes: int, duplicate_window: int) -> None:
+        """Make the streams, or bring their limits up to date."""
+        await self._nats.subscribe(f"{self._read_inbox}.*", cb=self._take_read)
+        await self._nats.flush()
+        common = {
+            "storage": "file",
+            "retention": "limits",
+            "discard": "new",
+            "allow_direct": True,
+            "duplicate_window": duplicate_window * 1_000_000_000,
+        }
+        await self._make(
+            {**common, "name": subjects.EVENTS, "subjects": [subjects.EVERY_EVENT]}
+            | {"max_bytes": max_bytes}
+        )
+        await self._make(
+            {**common, "name": subjects.DEAD_LETTERS, "subjects": [subjects.EVERY_DEAD_LETTER]}
+            | {"max_bytes": max_bytes}
+        )
+
+    async def publish(self, tenant: str, message_id: str, body: bytes, timeout: float) -> Receipt:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        pause = 0.05
+        while (left := deadline - loop.time()) > 0:
+            try:
+                return await self._publish_once(
+                    tenant, message_id, body, min(left, ATTEMPT_TIMEOUT)
+                )
+            except _ApiError as error:
+                if error.code in _STREAM_FULL:
+                    raise IngestionUnavailable(f"the stream is full: {error}", 5.0) from error
+                reason = str(error)
+            except _LOST as error:
+                reason = str(error) or type(error).__name__
+            await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))
+            pause = min(pause * 2, 0.5)
+        raise IngestionUnavailable(
+            f"the stream did not acknowledge in {timeout:g} s: {reason}", 1.0
+        )
+
+    async def _publish_once(
+        self, tenant: str, message_id: str, body: bytes, timeout: float
+    ) -> Receipt:
+        answer = await self._nats.request(
+            subjects.events(tenant), body, timeout=timeout, headers={"Nats-Msg-Id": message_id}
+        )
+        result = _decode_publish_answer(answer.data)
+        if result.error:
+            raise _ApiError(result.error.err_code, result.error.description)
+        self._published.set()
+        return Receipt(result.seq, result.duplicate)
+
+    async def read(self, after: int, messages: int, wait: float) -> Sequence[Message]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait
+        while True:
+            self._published.clear()
+            found = await self._read_once(subjects.EVENTS, after, messages)
+            if found or loop.time() >= deadline:
+                return [_message(m) for m in found]
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._published.wait(), POLL)
+
+    async def _read_once(self, stream: str, after: int, messages: int) -> list[Msg]:
+        """One batched direct get: the messages that follow `after` without a break."""
+        token = str(next(self._read_numbers))
+        queue = self._reads[token] = asyncio.Queue()
+        request = {"seq": after + 1, "batch": messages, "max_bytes": LARGEST_READ}
+        try:
+            await self._nats.publish(
+                f"$JS.API.DIRECT.GET.{stream}",
+                msgspec.json.encode(request),
+                reply=f"{self._read_inbox}.{token}",
+            )
+            async with asyncio.timeout(READ_TIMEOUT):
+                return await _collect(queue)
+        except _LOST as error:
+            raise ConnectionError(f"the broker is away: {error or type(error).__name__}") from error
+        finally:
+            del self._reads[token]
+
+    async def _take_read(self, message: Msg) -> None:
+        if queue := self._reads.get(message.subject.rpartition(".")[2]):
+            queue.put_nowait(message)
+
+    async def end_reads(self) -> None:
+        """Give up the reads under way: the connection that would answer them is gone."""
+        for queue in self._reads.values():
+            queue.put_nowait(None)
+
+    async def message_id(self, sequence: int) -> str | None:
+        found = await self._read_once(subjects.EVENTS, sequence - 1, 1)
+        if not found or int(_headers(found[0])["Nats-Sequence"]) != sequence:
+            return None
+        return _headers(found[0]).get("Nats-Msg-Id", "")
+
+    async def state(self) -> StreamState:
+        info = await self._api(f"STREAM.INFO.{subjects.EVENTS}")
+        held = info["state"]
+        return StreamState(info["created"], held["first_seq"], held["last_seq"], held["bytes"])
+
+    async def purge(self, before: int) -> None:
+        await self._api(f"STREAM.PURGE.{subjects.EVENTS}", {"seq": before})
+
+    async def put_dead_letter(self, tenant: str, origin: int, reason: str, body: bytes) -> None:
+        answer = await self._nats.request(
+            subjects.dead_letters(tenant),
+            body,
+            timeout=READ_TIMEOUT,
+            headers={
+                "Nats-Msg-Id": f"dead-{origin}",
+                "Headrace-Origin": str(origin),
+                "Headrace-Reason": reason.replace("\n", " ").encode("ascii", "replace").decode(),
+            },
+        )
+        if error := _decode_publish_answer(answer.data).error:
+            raise ConnectionError(f"the dead letter was not kept: {error.description}")
+
+    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
+        return [_dead_letter(m) for m in await self._read_once(subjects.DEAD_LETTERS, 0, limit)]
+
+    async def discard_dead_letter(self, sequence: int) -> None:
+        await self._api(f"STREAM.MSG.DELETE.{subjects.DEAD_LETTERS}", {"seq": sequence})
+
+    async def ping(self) -> None:
+        await self.state()
+
+    async def close(self) -> None:
+        await self._nats.close()
+
+    async def _make(self, config: dict[str, Any]) -> None:
+        try:
+            await self._api(f"STREAM.INFO.{config['name']}")
+        except _ApiError as error:
+            if error.code != _NOT_FOUND:
+                raise
+            await self._api(f"STREAM.CREATE.{config['name']}", config)
+        else:
+            await self._api(f"STREAM.UPDATE.{config['name']}", config)
+
+    async def _api(self, subject: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            answer = await self._nats.request(
+                f"$JS.API.{subject}", msgspec.json.encode(body or {}), timeout=READ_TIMEOUT
+            )
+        except _LOST as error:
+            raise ConnectionError(f"the broker is away: {error or type(error).__name__}") from error
+        result: dict[str, Any] = msgspec.json.decode(answer.data)
+        if "error" in result:
+            raise _ApiError(result["error"].get("err_code", 0), result["error"]["description"])
+        return result
+
+
+async def open_jetstream(url: str, max_bytes: int, duplicate_window: int) -> JetStream:
+    """Connect and prepare the streams; waits with backoff until the broker is there."""
+    pause = 0.1
+    while True:
+        connection = Connection()
+        stream = JetStream(connection)
+        try:
+            await connection.connect(
+                url,
+                name="headrace",
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.1,  # type: ignore[arg-type]
+                pending_size=-1,
+                error_cb=_log_error,
+                disconnected_cb=stream.end_reads,
+            )
+            await stream.prepare(max_bytes, duplicate_window)
+            return stream
+        except (*_LOST, ConnectionError, _ApiError) as error:
+            log().warning("stream.waiting", reason=str(error) or type(error).__name__)
+            await connection.close()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+async def _log_error(error: Exception) -> None:
+    log().warning("stream.connection", reason=str(error) or type(error).__name__)
+
+
+async def _collect(queue: asyncio.Queue[Msg | None]) -> list[Msg]:
+    """The messages of one answer, up to its end mark or the first break in their chain."""
+    found: list[Msg] = []
+    whole = True
+    while True:
+        message = await queue.get()
+        if message is None:
+            raise ConnectionError("disconnected")
+        headers = _headers(message)
+        if "Nats-Sequence" not in headers:
+            return found
+        if found and headers["Nats-Last-Sequence"] != _headers(found[-1])["Nats-Sequence"]:
+            whole = False
+        if whole:
+            found.append(message)
+
+
+def _headers(raw: Msg) -> dict[str, str]:
+    return raw.headers or {}
+
+
+def _message(raw: Msg) -> Message:
+    headers = _headers(raw)
+    return Message(
+        sequence=int(headers["Nats-Sequence"]),
+        id=headers.get("Nats-Msg-Id", ""),
+        time=_time(headers),
+        tenant=subjects.tenant_of(headers["Nats-Subject"]),
+        body=raw.data,
+    )
+
+
+def _dead_letter(raw: Msg) -> DeadLetter:
+    headers = _headers(raw)
+    return DeadLetter(
+        sequence=int(headers["Nats-Sequence"]),
+        origin=int(headers["Headrace-Origin"]),
+        tenant=subjects.tenant_of(headers["Nats-Subject"]),
+        reason=headers["Headrace-Reason"],
+        time=_time(headers),
+        body=raw.data,
+    )
+
+
+def _time(headers: dict[str, str]) -> int:
+    return int(datetime.fromisoformat(headers["Nats-Time-Stamp"]).timestamp() * 1000)

