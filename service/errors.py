@@ -2,7 +2,8 @@
 
     HeadraceError              code, retryable
     ├── InvalidInput           VALIDATION_ERROR       wrong data; names the field
-    │   └── TooLarge           PAYLOAD_TOO_LARGE      more bytes or items than allowed
+    │   ├── TooLarge           PAYLOAD_TOO_LARGE      more bytes or items than allowed
+    │   └── UnsupportedMedia   UNSUPPORTED_MEDIA_TYPE not a type or coding that is read
     ├── RequestTimeout         REQUEST_TIMEOUT        the body did not arrive in time
     ├── Unauthenticated        UNAUTHORIZED           no credential, or not a valid one
     │   ├── MissingKey         MISSING_API_KEY
@@ -13,7 +14,8 @@
     │   ├── IngestionUnavailable  INGESTION_UNAVAILABLE  no acknowledgement; retry the same ids
     │   ├── NotCountedYet         NOT_COUNTED_YET        `after=` waited in vain
     │   ├── QuestionTooBig        QUESTION_TOO_BIG       past the time or memory cap; narrow it
-    │   └── AnalyticsUnavailable  ANALYTICS_UNAVAILABLE  the event store does not answer
+    │   ├── AnalyticsUnavailable  ANALYTICS_UNAVAILABLE  the event store does not answer
+    │   └── AccountsUnavailable   ACCOUNTS_UNAVAILABLE   the accounts' database does not answer
     ├── SettingsError          SETTINGS               a setting is wrong; the start is refused
     ├── MigrationError         MIGRATION              the schema does not fit this program
     ├── DataDirectoryBusy      DATA_DIR_BUSY          another process holds the data directory
@@ -48,6 +50,12 @@ class TooLarge(InvalidInput):
     """More bytes or items than the service accepts."""
 
     code = "PAYLOAD_TOO_LARGE"
+
+
+class UnsupportedMedia(InvalidInput):
+    """The body's content type or coding is not one that is read here."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
 
 
 class RequestTimeout(HeadraceError):
@@ -119,6 +127,12 @@ class AnalyticsUnavailable(Retryable):
     """The event store does not answer."""
 
     code = "ANALYTICS_UNAVAILABLE"
+
+
+class AccountsUnavailable(Retryable):
+    """The database of accounts does not answer."""
+
+    code = "ACCOUNTS_UNAVAILABLE"
 
 
 class SettingsError(HeadraceError):

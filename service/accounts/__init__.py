@@ -1,0 +1,1 @@
+"""Who may do what: environments and their API keys. Nothing here hears of HTTP."""

@@ -1,0 +1,308 @@
+"""API keys: made, listed, revoked, verified. Only a key's SHA-256 is kept; it is shown once."""
+
+import asyncio
+import math
+import re
+import secrets
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    RowMapping,
+    String,
+    Table,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.accounts.environments import DEFAULT_ENVIRONMENT
+from service.accounts.follower import Change, Follower
+from service.database import Database, metadata
+from service.errors import InvalidInput, InvalidKey, NotFound, SettingsError
+from service.telemetry import log
+
+SCOPES = ("ingest", "read", "admin")
+"""What a key may be allowed: send events, ask questions, manage keys."""
+
+ENTERPRISE = "enterprise"
+"""The tier without a rate limit."""
+
+BOOTSTRAP_ID = "key_bootstrap"
+"""The id of the key that the setting HEADRACE_BOOTSTRAP_API_KEY gives."""
+
+_NOTE_SECONDS = 60.0
+"""How often the times of last use are written."""
+_SHOWN = 10
+"""Most characters of a key that lists show, so that people recognise it; a quarter at most."""
+_BOOTSTRAP_FORM = re.compile(r"[!-~]{8,200}")
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("environment_id", ForeignKey("environments.id"), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("prefix", String(16), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("scopes", String(64), nullable=False),
+    Column("tier", String(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+"""`revision` grows with every change that verification must hear of (see `Follower`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whom a valid key speaks for."""
+
+    tenant: str
+    scopes: frozenset[str]
+    key_id: str
+    name: str
+    tier: str = ENTERPRISE
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What may be told of a key after its creation. Times in ms since 1970 UTC."""
+
+    id: str
+    tenant: str
+    name: str
+    prefix: str
+    scopes: frozenset[str]
+    tier: str
+    created_at: int
+    last_used_at: int | None
+    """Written once a minute."""
+    expires_at: int | None
+    revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made, and its text, which cannot be had again."""
+
+    text: str
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class _Valid:
+    """A key that verification accepts until it expires (ms since 1970 UTC)."""
+
+    principal: Principal
+    expires_at: float
+
+
+class Keys:
+    """The API keys. Safe to use from many tasks; other processes may change them at any time.
+
+    A key revoked anywhere is refused here within half a second; a key made anywhere is known at
+    once. While the database does not answer, keys known before go on for a minute; after that,
+    and for any other key at once, `verify` raises AccountsUnavailable.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._valid = Follower(self._changes)
+        self._used: dict[str, int] = {}
+        self._noted_at = time.monotonic()
+        self._noting: asyncio.Task[None] | None = None
+
+    async def verify(self, text: str) -> Principal:
+        """Whom the key speaks for. Raises InvalidKey for one unknown, expired or revoked."""
+        valid = await self._valid.find(_digest(text))
+        now = _now()
+        if valid is None or now >= valid.expires_at:
+            raise InvalidKey("the API key is unknown, expired or revoked")
+        self._used[valid.principal.key_id] = now
+        return valid.principal
+
+    async def create(
+        self,
+        name: str,
+        scopes: Collection[str],
+        *,
+        tenant: str = DEFAULT_ENVIRONMENT,
+        tier: str = ENTERPRISE,
+        expires_at: int | None = None,
+    ) -> NewKey:
+        """Make a key; `expires_at` in ms since 1970 UTC.
+
+        Raises InvalidInput for a name or scopes that will not do.
+        """
+        _check(name, scopes)
+        text = f"evp_{secrets.token_urlsafe(32)}"
+        row = _row(f"key_{secrets.token_hex(8)}", text, name, scopes)
+        row |= {"environment_id": tenant, "tier": tier, "expires_at": expires_at}
+        async with self._database.writing() as connection:
+            await connection.execute(
+                insert(api_keys).values(**row, revision=await _next_revision(connection))
+            )
+        return NewKey(text, await self._find(tenant, row["id"]))
+
+    async def list(self, tenant: str = DEFAULT_ENVIRONMENT) -> Sequence[Key]:
+        """All keys of an environment, revoked ones too, oldest first."""
+        mine = select(api_keys).where(api_keys.c.environment_id == tenant)
+        async with self._database.reading() as connection:
+            rows = await connection.execute(mine.order_by(api_keys.c.created_at, api_keys.c.id))
+        return [_key(row) for row in rows.mappings()]
+
+    async def revoke(self, key_id: str, tenant: str = DEFAULT_ENVIRONMENT) -> Key:
+        """End a key for good; one revoked before stays as it is.
+
+        Raises NotFound when the environment has no key of this id.
+        """
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(api_keys)
+                .where(api_keys.c.id == key_id, api_keys.c.environment_id == tenant)
+                .where(api_keys.c.revoked_at.is_(None))
+                .values(revoked_at=_now(), revision=await _next_revision(connection))
+            )
+        await self._valid.read_again()
+        return await self._find(tenant, key_id)
+
+    async def ensure_bootstrap(self, text: str) -> None:
+        """Make this text the one bootstrap key, with all scopes. An empty text changes nothing.
+
+        Another text replaces the one before. A key that was revoked stays so, whatever the
+        setting says. Raises SettingsError for a text that is no usable key.
+        """
+        if not text:
+            return
+        if not _BOOTSTRAP_FORM.fullmatch(text):
+            raise SettingsError(
+                "HEADRACE_BOOTSTRAP_API_KEY must be 8 to 200 visible ASCII characters"
+            )
+        async with self._database.writing() as connection:
+            same = select(api_keys).where(api_keys.c.digest == _digest(text))
+            found = (await connection.execute(same)).mappings().one_or_none()
+            if found is None:
+                await _replace_bootstrap(connection, text)
+            elif found["revoked_at"] is not None:
+                log().warning("accounts.bootstrap.revoked")
+
+    async def close(self) -> None:
+        """Write the last times of use, and return when nothing is under way any more."""
+        await self._valid.close()
+        if self._noting is not None:
+            await self._noting
+        await self._note_uses()
+
+    async def _find(self, tenant: str, key_id: str) -> Key:
+        one = select(api_keys).where(api_keys.c.id == key_id, api_keys.c.environment_id == tenant)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(one)).mappings().one_or_none()
+        if row is None:
+            raise NotFound(f"there is no key {key_id}")
+        return _key(row)
+
+    async def _changes(self, revision: int) -> Sequence[Change[_Valid]]:
+        changed = select(api_keys).where(api_keys.c.revision > revision)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(changed)).mappings().all()
+        if time.monotonic() > self._noted_at + _NOTE_SECONDS:
+            self._noted_at = time.monotonic()
+            self._noting = asyncio.create_task(self._note_uses())
+        return [
+            Change(row["id"], row["digest"], _valid(_key(row)), row["revision"]) for row in rows
+        ]
+
+    async def _note_uses(self) -> None:
+        used, self._used = self._used, {}
+        if not used:
+            return
+        last = update(api_keys).where(api_keys.c.id == bindparam("key"))
+        try:
+            async with self._database.writing() as connection:
+                await connection.execute(
+                    last.values(last_used_at=bindparam("used_at")),
+                    [{"key": key, "used_at": at} for key, at in used.items()],
+                )
+        except SQLAlchemyError as error:
+            log().warning("accounts.uses_not_noted", error=repr(error))
+
+
+async def _replace_bootstrap(connection: AsyncConnection, text: str) -> None:
+    row = _row(BOOTSTRAP_ID, text, "bootstrap", SCOPES)
+    row |= {"revoked_at": None, "revision": await _next_revision(connection)}
+    former = update(api_keys).where(api_keys.c.id == BOOTSTRAP_ID)
+    if not (await connection.execute(former.values(**row))).rowcount:
+        await connection.execute(insert(api_keys).values(**row))
+
+
+def _check(name: str, scopes: Collection[str]) -> None:
+    if not 1 <= len(name) <= 128 or not name.isprintable():
+        raise InvalidInput("a key's name has 1 to 128 printable characters", "name")
+    if not scopes or not set(scopes) <= set(SCOPES):
+        raise InvalidInput(f"scopes are some of {', '.join(SCOPES)}", "scopes")
+
+
+def _row(key_id: str, text: str, name: str, scopes: Collection[str]) -> dict[str, Any]:
+    return {
+        "id": key_id,
+        "environment_id": DEFAULT_ENVIRONMENT,
+        "name": name,
+        "prefix": text[: min(_SHOWN, len(text) // 4)],
+        "digest": _digest(text),
+        "scopes": ",".join(scope for scope in SCOPES if scope in scopes),
+        "tier": ENTERPRISE,
+        "created_at": _now(),
+    }
+
+
+def _key(row: RowMapping) -> Key:
+    return Key(
+        id=row["id"],
+        tenant=row["environment_id"],
+        name=row["name"],
+        prefix=row["prefix"],
+        scopes=frozenset(row["scopes"].split(",")),
+        tier=row["tier"],
+        created_at=row["created_at"],
+        last_used_at=row["last_used_at"],
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+    )
+
+
+def _valid(key: Key) -> _Valid | None:
+    if key.revoked_at is not None:
+        return None
+    principal = Principal(key.tenant, key.scopes, key.id, key.name, key.tier)
+    return _Valid(principal, math.inf if key.expires_at is None else key.expires_at)
+
+
+async def _next_revision(connection: AsyncConnection) -> int:
+    """Grows in the order of commits, because transactions that write take turns."""
+    found = await connection.execute(select(func.max(api_keys.c.revision)))
+    return (found.scalar() or 0) + 1
+
+
+def _digest(text: str) -> str:
+    """What is kept of a key: with 256 random bits behind it, a fast digest is not guessed back.
+
+    Keys are compared by it alone, so that how long a comparison takes tells nothing of a key.
+    """
+    return sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,141 @@
+"""The relational database of accounts: its engine, its transactions, its schema.
+
+SQLite in the data directory; everything but `_prepare_sqlite` also holds for a server's URL.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib.resources import as_file
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from service.errors import MigrationError
+from service.resources import directory
+from service.settings import Settings
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+"""Every table of accounts; each is declared in the file that owns it."""
+
+
+class Database:
+    """Transactions on the relational database. Safe to use from many tasks at once.
+
+    Any use may raise `sqlalchemy.exc.SQLAlchemyError` when the database does not answer.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One snapshot, which no writer delays."""
+        async with self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that takes its turn among writers; kept when the block ends well."""
+        async with self.engine.connect() as connection:
+            await connection.execution_options(writes=True)
+            async with connection.begin():
+                yield connection
+
+    async def ping(self) -> None:
+        """Return when the database answers."""
+        async with self.reading() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of these settings. Nothing is read before its first use."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(f"sqlite+aiosqlite:///{settings.data_dir / 'control.sqlite'}")
+    _prepare_sqlite(engine)
+    return Database(engine)
+
+
+async def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the schema up to `revision`; two processes at once take turns.
+
+    Raises MigrationError when a step fails, which leaves everything as it was, and when the
+    schema was made by a later version of this program.
+    """
+    await _migrate(database, command.upgrade, revision)
+
+
+async def downgrade(database: Database, revision: str) -> None:
+    """Take the schema back to `revision`, or to nothing with `base`. Data in it is lost."""
+    await _migrate(database, command.downgrade, revision)
+
+
+async def is_current(database: Database) -> bool:
+    """Whether the schema is the one this program was written for."""
+    with _configured() as config:
+        head = ScriptDirectory.from_config(config).get_current_head()
+    async with database.reading() as connection:
+        return await connection.run_sync(_revision) == head
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def _migrate(database: Database, step: Callable[[Config, str], None], revision: str) -> None:
+    with _configured() as config:
+        async with database.writing() as connection:
+            config.attributes["connection"] = connection.sync_connection
+            try:
+                await connection.run_sync(lambda _: step(config, revision))
+            except (CommandError, SQLAlchemyError) as error:
+                reason = getattr(error, "orig", error)
+                raise MigrationError(f"the schema of the accounts: {reason}") from error
+
+
+@contextmanager
+def _configured() -> Iterator[Config]:
+    with as_file(directory("migrations")) as folder:
+        config = Config()
+        config.set_main_option("script_location", str(folder / "control").replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        yield config
+
+
+def _prepare_sqlite(engine: AsyncEngine) -> None:
+    """Readers beside one writer, commits on disk, foreign keys, and real transactions.
+
+    Python's driver would begin a transaction only at the first write, and never for DDL; so it is
+    told to stay out of it. A transaction that writes says so when it begins: one that turns from
+    reading to writing fails at once when another has written in between.
+    """
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,91 @@
+"""The schema of the accounts: what the migrations make is what the code declares."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from service.accounts import keys
+from service.database import Database, downgrade, is_current, open_database, upgrade
+from service.errors import MigrationError
+from service.settings import Settings
+
+DECLARED = keys.api_keys.metadata
+
+
+@pytest.fixture
+async def database(tmp_path: Path):
+    opened = open_database(Settings(data_dir=tmp_path / "100% new"))
+    yield opened
+    await opened.close()
+
+
+async def tables(database: Database) -> set[str]:
+    async with database.reading() as connection:
+        return set(await connection.run_sync(lambda c: inspect(c).get_table_names()))
+
+
+def differences(connection: Connection) -> list[Any]:
+    return compare_metadata(MigrationContext.configure(connection), DECLARED)
+
+
+async def test_upgrade_makes_exactly_the_declared_tables(database):
+    await upgrade(database)
+    async with database.reading() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_downgrade_takes_everything_away_and_upgrade_brings_it_back(database):
+    await upgrade(database)
+    await downgrade(database, "base")
+    assert await tables(database) == {"alembic_version"}
+    await upgrade(database)
+    assert set(DECLARED.tables) <= await tables(database)
+
+
+async def test_every_single_step_down_can_be_taken_up_again(database):
+    await upgrade(database)
+    while not await is_empty(database):
+        await downgrade(database, "-1")
+        await upgrade(database, "+1")
+        await downgrade(database, "-1")
+    assert await tables(database) == {"alembic_version"}
+
+
+async def is_empty(database: Database) -> bool:
+    async with database.reading() as connection:
+        return (await connection.execute(text("SELECT * FROM alembic_version"))).first() is None
+
+
+async def test_a_schema_is_current_only_after_the_upgrade(database):
+    assert not await is_current(database)
+    await upgrade(database)
+    assert await is_current(database)
+
+
+async def test_processes_that_start_together_upgrade_once(tmp_path):
+    both = [open_database(Settings(data_dir=tmp_path)) for _ in range(4)]
+    await asyncio.gather(*(upgrade(database) for database in both))
+    assert await is_current(both[0])
+    for database in both:
+        await database.close()
+
+
+async def test_a_failed_step_leaves_the_schema_as_it_was(database):
+    async with database.writing() as connection:
+        await connection.execute(text("CREATE TABLE api_keys (in_the_way TEXT)"))
+    with pytest.raises(MigrationError):
+        await upgrade(database)
+    assert "environments" not in await tables(database)
+
+
+async def test_a_schema_of_a_later_version_is_refused(database):
+    await upgrade(database)
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(MigrationError, match="9999"):
+        await upgrade(database)
