@@ -21,7 +21,8 @@
     ├── DataDirectoryBusy      DATA_DIR_BUSY          another process holds the data directory
     ├── NatsServerFailed       NATS_SERVER            the embedded broker does not come up
     ├── StoreFenced            STORE_FENCED           another writer moved the progress mark
-    └── PoisonMessage          POISON                 a stream message that cannot be read
+    ├── PoisonMessage          POISON                 a stream message that cannot be read
+    └── UnexpectedAnswer       UNEXPECTED_ANSWER      the client does not understand the answer
 
 The core raises them; each face translates them once, at its edge (`service/api/problems.py`).
 """
@@ -169,3 +170,15 @@ class PoisonMessage(HeadraceError):
     """A stream message that cannot be read; it goes to the dead letters."""
 
     code = "POISON"
+
+
+class Unreachable(Retryable):
+    """No answer came: unknown whether the request was carried out, safe to send the same ids."""
+
+    code = "UNREACHABLE"
+
+
+class UnexpectedAnswer(HeadraceError):
+    """An answer that the client does not understand: another program, or an unknown error."""
+
+    code = "UNEXPECTED_ANSWER"
