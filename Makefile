@@ -1,0 +1,55 @@
+# Needs Python >= 3.11, make and the network to the package registry. `make` alone lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+FILES := service tests loadtests migrations
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench house constraints clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## make .venv with everything
+
+# uv is quick; pip, which reads its own configuration, is tried where uv finds no way.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Headrace needs Python 3.11 or later; $(PYTHON) is: $$($(PYTHON) --version 2>&1 || true)"; \
+	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
+	@echo "Installing into .venv (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv || true
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e . --group dev || { \
+	  echo "uv found no way; trying pip"; \
+	  $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' && \
+	  $(BIN)/python -m pip install --quiet -c constraints.txt -e . --group dev; }
+	@touch $(STAMP)
+
+demo: $(STAMP) ## start everything and replay the flights of 2013 into it
+	@$(BIN)/headrace demo $(ARGS)
+
+test: $(STAMP) ## all tests (ARGS="-k name" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## format, lint, types, import direction, documentation
+	@$(BIN)/ruff format --check --quiet $(FILES) || { echo "run: $(BIN)/ruff format $(FILES)"; exit 1; }
+	@$(BIN)/ruff check --quiet $(FILES)
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m pytest -q tests/house
+
+bench: $(STAMP) ## measure, and write the table of docs/performance.md
+	@$(BIN)/python -m loadtests $(ARGS)
+
+house: $(STAMP) ## how long files and functions are, and who imports whom both ways
+	@$(BIN)/python -m tests.house.numbers
+
+constraints: $(STAMP) ## resolve constraints.txt anew
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate \
+	  --no-header --group dev pyproject.toml -o constraints.txt
+
+clean: ## forget .venv and every cache (never ./data)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
