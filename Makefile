@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
 	@echo "Installing into .venv (once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv || true
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt uv || true
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e . --group dev || { \
 	  echo "uv found no way; trying pip"; \
 	  $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' && \
