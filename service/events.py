@@ -4,13 +4,17 @@ A batch belongs to one tenant and travels as one stream message: columns in Arro
 compressed with zstd, behind a short magic that names the version of the form.
 """
 
+import struct
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from itertools import accumulate
+from typing import Annotated, Any, Self
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 import zstandard
 
@@ -85,6 +89,11 @@ def digest(text: str, seed: int) -> int:
     return xxhash.xxh3_64_intdigest(text.encode(), seed) or 1
 
 
+def now_ms() -> int:
+    """This moment, in milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
 def milliseconds(moment: datetime) -> int:
     """Whole milliseconds since 1970 UTC, rounded down; a moment without an offset is UTC."""
     if moment.tzinfo is None:
@@ -92,35 +101,89 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1_000_000 + (0.5 if moment.year >= 1970 else -0.5)) // 1000
 
 
-def to_columns(events: Sequence[Event], seed: int) -> pa.RecordBatch:
-    """Turn events, each with an id, into `COLUMNS`. `seed` is their tenant's `tenant_seed`."""
-    types = [e.event_type for e in events]
-    users = [e.user_id for e in events]
-    sessions = [e.session_id for e in events]
-    ids = [e.event_id for e in events]
-    payloads = [e.payload for e in events]
-    metadatas = [e.metadata for e in events]
-    encode = msgspec.json.Encoder().encode
-    key = digest
-    text = pa.string()
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array(ids, text),
-            pa.array([key(i, seed) for i in ids], pa.uint64()),  # type: ignore[arg-type]
-            pa.array(types, text),
-            pa.array(users, text),
-            pa.array([key(u, seed) for u in users], pa.uint64()),
-            pa.array(sessions, text),
-            pa.array([key(s, seed) for s in sessions], pa.uint64()),
-            pa.array([_source(m) for m in metadatas], text),
-            pa.array([milliseconds(e.timestamp) for e in events], pa.int64()),
-            pa.array([e.priority for e in events], pa.uint8()),
-            pa.array([encode(m) if m else b"{}" for m in metadatas], text),
-            pa.array([encode(p) if p else b"{}" for p in payloads], text),
-            _numbers(payloads),
-        ],
-        schema=COLUMNS,
-    )
+@dataclass(slots=True)
+class Rows:
+    """Events on their way into columns: a list a column, cheap to extend."""
+
+    ids: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+    sessions: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    priorities: list[int] = field(default_factory=list)
+    metadata: list[bytes] = field(default_factory=list)
+    payloads: list[bytes] = field(default_factory=list)
+    numbers: list[dict[str, float]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> Self:
+        """The rows of events; an event without an id is a mistake of the caller's."""
+        return cls(
+            ids=[e.event_id or "" for e in events],
+            types=[e.event_type for e in events],
+            users=[e.user_id for e in events],
+            sessions=[e.session_id for e in events],
+            sources=[_source(e.metadata) for e in events],
+            times=[milliseconds(e.timestamp) for e in events],
+            priorities=[e.priority for e in events],
+            metadata=[_encode(e.metadata) if e.metadata else b"{}" for e in events],
+            payloads=[_encode(e.payload) if e.payload else b"{}" for e in events],
+            numbers=[_numbers(e.payload) if e.payload else {} for e in events],
+        )
+
+    def extend(self, others: "Rows") -> None:
+        for column in fields(self):
+            getattr(self, column.name).extend(getattr(others, column.name))
+
+    def take(self, numbers: Sequence[int]) -> Self:
+        """The rows with these numbers, in this order."""
+        return type(self)(
+            **{c.name: [getattr(self, c.name)[n] for n in numbers] for c in fields(self)}
+        )
+
+    def weight(self) -> int:
+        """Roughly the bytes these rows keep busy while they wait."""
+        return 300 * len(self.ids) + sum(map(len, self.payloads)) + sum(map(len, self.metadata))
+
+    def columns(self, seed: int) -> pa.RecordBatch:
+        """The rows as `COLUMNS`, with digests under `seed`, their tenant's `tenant_seed`."""
+        text, key = pa.string(), digest
+        return pa.RecordBatch.from_arrays(
+            [
+                pa.array(self.ids, text),
+                pa.array([key(i, seed) for i in self.ids], pa.uint64()),
+                pa.array(self.types, text),
+                pa.array(self.users, text),
+                pa.array([key(u, seed) for u in self.users], pa.uint64()),
+                pa.array(self.sessions, text),
+                pa.array([key(s, seed) for s in self.sessions], pa.uint64()),
+                pa.array(self.sources, text),
+                pa.array(self.times, pa.int64()),
+                pa.array(self.priorities, pa.uint8()),
+                pa.array(self.metadata, text),
+                pa.array(self.payloads, text),
+                self._number_maps(),
+            ],
+            schema=COLUMNS,
+        )
+
+    def _number_maps(self) -> pa.MapArray:
+        ends = accumulate(map(len, self.numbers), initial=0)
+        names = [name for numbers in self.numbers for name in numbers]
+        values = [value for numbers in self.numbers for value in numbers.values()]
+        return pa.MapArray.from_arrays(
+            pa.array(ends, pa.int32()),
+            pa.array(names, pa.string()),
+            pa.array(values, pa.float64()),
+        )
+
+
+_encode = msgspec.json.Encoder().encode
+_LARGEST_INTEGER = 2**1000
 
 
 def _source(metadata: dict[str, Any] | None) -> str:
@@ -128,36 +191,50 @@ def _source(metadata: dict[str, Any] | None) -> str:
     return source[:MAX_ID_LENGTH] if isinstance(source, str) else ""
 
 
-def _numbers(payloads: Sequence[dict[str, Any] | None]) -> pa.MapArray:
-    names: list[str] = []
-    values: list[float] = []
-    offsets = [0]
-    for payload in payloads:
-        if payload:
-            for name, value in payload.items():
-                kind = type(value)
-                if kind is float or (kind is int and -(2**1000) < value < 2**1000):
-                    names.append(name)
-                    values.append(float(value))
-        offsets.append(len(names))
-    return pa.MapArray.from_arrays(
-        pa.array(offsets, pa.int32()), pa.array(names, pa.string()), pa.array(values, pa.float64())
-    )
+def _numbers(payload: dict[str, Any]) -> dict[str, float]:
+    """The numeric top-level fields; booleans and integers beyond a double's range are none."""
+    return {
+        name: float(value)
+        for name, value in payload.items()
+        if (kind := type(value)) is float
+        or (kind is int and -_LARGEST_INTEGER < value < _LARGEST_INTEGER)
+    }
 
+
+URGENT_PRIORITY = 4
+"""Events of this priority and above are stored at once."""
 
 _MAGIC = b"HR\x01"
+_HEAD = struct.Struct("<3s?II")
 _compress = zstandard.ZstdCompressor(level=1).compress
 
 
 def pack(batch: Batch) -> bytes:
     """The stream message of a batch; the same batch gives the same bytes."""
-    schema = COLUMNS.with_metadata(
-        {"tenant": batch.tenant, "received_at": str(batch.received_at)}
-    )
+    about = {"tenant": batch.tenant, "received_at": str(batch.received_at)}
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_batch(batch.events.replace_schema_metadata(schema.metadata))
-    return _MAGIC + _compress(sink.getvalue())
+    with pa.ipc.new_stream(sink, COLUMNS.with_metadata(about)) as writer:
+        writer.write_batch(batch.events.replace_schema_metadata(about))
+    columns = sink.getvalue()
+    urgent = pc.max(batch.events["priority"]).as_py() >= URGENT_PRIORITY
+    return _HEAD.pack(_MAGIC, urgent, batch.events.num_rows, columns.size) + _compress(columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a stream message weighs, readable without unpacking it."""
+
+    events: int
+    bytes: int
+    urgent: bool
+
+
+def load_of(message: bytes) -> Load:
+    """The load of a message; a message in an unknown form weighs nothing."""
+    if len(message) < _HEAD.size or not message.startswith(_MAGIC):
+        return Load(0, 0, urgent=False)
+    _, urgent, events, size = _HEAD.unpack_from(message)
+    return Load(events, size, urgent)
 
 
 def unpack(message: bytes) -> Batch:
@@ -168,8 +245,7 @@ def unpack(message: bytes) -> Batch:
     if not message.startswith(_MAGIC):
         raise PoisonMessage("unknown form: the message does not begin with the batch magic")
     try:
-        inflated = _inflate(message[len(_MAGIC) :])
-        with pa.ipc.open_stream(inflated) as reader:
+        with pa.ipc.open_stream(_inflate(message)) as reader:
             events = reader.read_next_batch()
         events.validate(full=True)
         about = events.schema.metadata or {}
@@ -181,8 +257,13 @@ def unpack(message: bytes) -> Batch:
     return Batch(tenant, received_at, events.replace_schema_metadata(None))
 
 
-def _inflate(compressed: bytes) -> bytes:
-    size = zstandard.frame_content_size(compressed)
-    if not 0 <= size <= LARGEST_UNPACKED:
-        raise ValueError(f"it inflates to {size} bytes")
-    return zstandard.ZstdDecompressor().decompress(compressed, max_output_size=size)
+def _inflate(message: bytes) -> bytes:
+    size = load_of(message).bytes
+    if not 0 < size <= LARGEST_UNPACKED:
+        raise ValueError(f"it says that it inflates to {size} bytes")
+    columns = zstandard.ZstdDecompressor().decompress(
+        message[_HEAD.size :], max_output_size=size, allow_extra_data=False
+    )
+    if len(columns) != size:
+        raise ValueError(f"it inflates to {len(columns)} bytes and says {size}")
+    return columns

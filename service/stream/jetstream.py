@@ -18,7 +18,7 @@ import nats.errors
 from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
 
-from service.errors import IngestionUnavailable
+from service.errors import IngestionUnavailable, TooLarge
 from service.stream import subjects
 from service.stream.protocol import DeadLetter, Message, Receipt, StreamState
 from service.telemetry import log
@@ -63,6 +63,7 @@ class JetStream:
     """A `Stream` on one NATS server or cluster. Make it with `open_jetstream`."""
 
     def __init__(self, connection: Connection) -> None:
+        self.connections = 0
         self._nats = connection
         self._published = asyncio.Event()
         self._reads: dict[str, asyncio.Queue[Msg | None]] = {}
@@ -102,6 +103,8 @@ class JetStream:
                 if error.code in _STREAM_FULL:
                     raise IngestionUnavailable(f"the stream is full: {error}", 5.0) from error
                 reason = str(error)
+            except nats.errors.MaxPayloadError as error:
+                raise TooLarge("the batch is larger than the broker takes; send less") from error
             except _LOST as error:
                 reason = str(error) or type(error).__name__
             await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))
@@ -157,6 +160,7 @@ class JetStream:
 
     async def end_reads(self) -> None:
         """Give up the reads under way: the connection that would answer them is gone."""
+        self.connections += 1
         for queue in self._reads.values():
             queue.put_nowait(None)
 

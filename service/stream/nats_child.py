@@ -22,7 +22,8 @@ from service.errors import NatsServerFailed
 from service.telemetry import log
 
 START_TIMEOUT = 30.0
-LARGEST_MESSAGE = 8 * 1024 * 1024
+LARGEST_MESSAGE = 32 * 1024 * 1024
+"""A whole request of the largest size fits into one message."""
 _MEMORY_LIMIT = "160MiB"
 """A soft limit for the child's garbage collector, so that a laptop's memory stays the laptop's."""
 

@@ -53,6 +53,9 @@ class DeadLetter:
 class Stream(Protocol):
     """An append-only log with ids. Safe to call from many tasks at once."""
 
+    connections: int
+    """How often the broker was lost; after a change it may be another, or hold less."""
+
     async def publish(self, tenant: str, message_id: str, body: bytes, timeout: float) -> Receipt:
         """Append, and return when it is on disk.
 
@@ -62,9 +65,10 @@ class Stream(Protocol):
         ...
 
     async def read(self, after: int, messages: int, wait: float) -> Sequence[Message]:
-        """The next messages after sequence `after`, at most `messages`, without a gap.
+        """The next messages after sequence `after`, at most `messages`, in order.
 
-        Waits up to `wait` seconds for the first. Raises ConnectionError when the broker is away.
+        Leaves out nothing that the stream still holds. Waits up to `wait` seconds for the first.
+        Raises ConnectionError when the broker is away.
         """
         ...
 

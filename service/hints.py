@@ -1,0 +1,33 @@
+"""What the door says of repeats: a hint for the caller, recorded after the acknowledgement.
+
+Counts never depend on it: every event is published, and the writer judges.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.near_net import Keys, NearNet
+
+REMEMBERED = 1_000_000
+
+
+class Hints:
+    """Ids acknowledged lately by this process, and those in the writer's near net beside it."""
+
+    def __init__(self, near_net: NearNet | None = None) -> None:
+        self._own = NearNet(REMEMBERED)
+        self._near_net = near_net
+
+    def seen(self, keys: Keys) -> NDArray[np.bool_]:
+        """For each key, whether its event was acknowledged before, as far as is known here."""
+        seen = self._own.find(keys) != 0
+        if self._near_net and not seen.all():
+            seen |= self._near_net.find(keys) != 0
+        return seen
+
+    def record(self, keys: Keys, position: int) -> None:
+        """Remember keys that were acknowledged at `position`."""
+        new = keys[self._own.find(keys) == 0]
+        if len(new):
+            positions = np.full(len(new), position, np.uint64)
+            self._own.add(new, positions, np.zeros(len(new), np.int64))

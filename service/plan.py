@@ -1,0 +1,177 @@
+"""What the writer does with a run of stream messages, decided before anything is done.
+
+Pure functions of the log and of what is stored: the same messages give the same plan however often
+they are read. The first occurrence of an event in stream order is kept, every later one skipped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from service.errors import PoisonMessage
+from service.events import COLUMNS, Batch, unpack
+from service.near_net import Keys, NearNet, Positions
+from service.storage.protocol import EPOCH_SHIFT, Group, Progress
+from service.stream.protocol import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A message that cannot be read, and why."""
+
+    message: Message
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Messages made readable: one row an event, in stream order."""
+
+    rows: pa.Table
+    """As the store's table `events`."""
+    poison: Sequence[Poison]
+    keys: Keys
+    positions: Positions
+    times: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """Rows that may be repeats of stored events, as `EventStore.recognise` wants them."""
+
+    candidates: pa.Table
+    near: int
+    far: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to insert, and what the near net learns once it is in."""
+
+    group: Group
+    keys: Keys
+    positions: Positions
+    times: NDArray[np.int64]
+    repeats: int
+
+
+def open_messages(messages: Sequence[Message], epoch: int) -> Incoming:
+    """Read the messages of one epoch; those that cannot be read come out as poison."""
+    tables: list[pa.Table] = []
+    poison: list[Poison] = []
+    for message in messages:
+        try:
+            tables.append(_rows(message, epoch))
+        except PoisonMessage as error:
+            poison.append(Poison(message, str(error)))
+    rows = pa.concat_tables(tables) if tables else _NO_ROWS
+    return Incoming(
+        rows=rows,
+        poison=poison,
+        keys=rows["event_key"].to_numpy(),
+        positions=rows["position"].to_numpy(),
+        times=rows["timestamp"].to_numpy(),
+    )
+
+
+def suspect(incoming: Incoming, net: NearNet) -> Suspects:
+    """Which rows must be looked up in the store.
+
+    Near: the net has seen the digest. Far: the event is no later than the latest event that the
+    net has forgotten, so that its first copy may be stored and forgotten.
+    """
+    seen_at = net.find(incoming.keys)
+    near = seen_at != 0
+    far = (
+        ~near & (incoming.times <= net.evicted_until)
+        if net.evicted_until is not None
+        else np.zeros(len(near), bool)
+    )
+    chosen = np.flatnonzero(near | far)
+    candidates = pa.table(
+        {
+            "row": pa.array(chosen, pa.uint32()),
+            "tenant": incoming.rows["tenant"].take(chosen),
+            "event_id": incoming.rows["event_id"].take(chosen),
+            "position": pa.array(seen_at[chosen], pa.uint64(), mask=~near[chosen]),
+            "timestamp": pa.array(incoming.times[chosen], pa.int64(), mask=near[chosen]),
+        }
+    )
+    return Suspects(candidates, int(near.sum()), int(far.sum()))
+
+
+def make_plan(
+    incoming: Incoming, stored: NDArray[np.uint32], before: Progress, after: Progress
+) -> Plan:
+    """Keep the first occurrence of each event that is not stored already.
+
+    `stored` are the numbers of the rows that the store recognised.
+    """
+    keep = np.ones(len(incoming.keys), bool)
+    keep[stored] = False
+    keep[_later_copies(incoming, keep)] = False
+    kept = np.flatnonzero(keep)
+    whole = len(kept) == len(keep)
+    return Plan(
+        group=Group(incoming.rows if whole else incoming.rows.take(kept), before, after),
+        keys=incoming.keys[kept],
+        positions=incoming.positions[kept],
+        times=incoming.times[kept],
+        repeats=len(keep) - len(kept),
+    )
+
+
+def _later_copies(incoming: Incoming, keep: NDArray[np.bool_]) -> list[int]:
+    """Rows that repeat, by full id, an earlier row of the same run that is kept."""
+    kept = np.flatnonzero(keep)
+    _, first, groups = np.unique(incoming.keys[kept], return_index=True, return_inverse=True)
+    if len(first) == len(kept):
+        return []
+    again = np.flatnonzero(np.bincount(groups)[groups] > 1)
+    tenants, ids = incoming.rows["tenant"], incoming.rows["event_id"]
+    seen: set[tuple[str, str]] = set()
+    later = []
+    for row in kept[again].tolist():
+        name = tenants[row].as_py(), ids[row].as_py()
+        if name in seen:
+            later.append(row)
+        seen.add(name)
+    return later
+
+
+def _rows(message: Message, epoch: int) -> pa.Table:
+    batch = unpack(message.body)
+    if batch.tenant != message.tenant:
+        raise PoisonMessage("the batch names another tenant than its subject")
+    position = epoch << EPOCH_SHIFT | message.sequence
+    return pa.Table.from_arrays(_stored_columns(batch, position), schema=STORED)
+
+
+def _stored_columns(batch: Batch, position: int) -> list[pa.Array]:
+    count = batch.events.num_rows
+    about = {
+        "position": pa.repeat(pa.scalar(position, pa.uint64()), count),
+        "ordinal": pa.array(np.arange(count, dtype=np.uint32)),
+        "tenant": pa.repeat(batch.tenant, count),
+        "received_at": pa.repeat(pa.scalar(batch.received_at, pa.int64()), count),
+    }
+    return [about[n] if n in about else batch.events[n] for n in STORED.names]
+
+
+STORED = pa.schema(
+    [
+        pa.field("position", pa.uint64()),
+        pa.field("ordinal", pa.uint32()),
+        pa.field("tenant", pa.string()),
+        *[COLUMNS.field(i).with_nullable(True) for i in range(8)],
+        pa.field("timestamp", pa.int64()),
+        pa.field("received_at", pa.int64()),
+        *[COLUMNS.field(i).with_nullable(True) for i in range(9, len(COLUMNS))],
+    ]
+)
+"""The columns of the store's table `events`, in its order."""
+
+_NO_ROWS = STORED.empty_table()

@@ -1,0 +1,231 @@
+"""The only way to storage: reads the stream, judges repeats, stores groups, moves the mark.
+
+The promise: what the stream acknowledged is stored once, in stream order, whatever dies. The store
+keeps the rows and the place in the stream in one transaction, so the writer holds nothing that it
+could not find again: after any failure it starts over from the store's own mark.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+
+from service import crash
+from service.errors import HeadraceError, StoreFenced
+from service.events import load_of
+from service.near_net import NearNet, remember_stored
+from service.plan import Plan, Poison, make_plan, open_messages, suspect
+from service.settings import Settings
+from service.storage.mark import Mark
+from service.storage.protocol import EPOCH_SHIFT, EventStore, Progress
+from service.stream.protocol import Message, Stream, StreamState
+from service.telemetry import (
+    append_seconds,
+    dead_letters,
+    events_repeated,
+    events_stored,
+    log,
+    stream_epochs,
+    stream_gaps,
+    writer_failures,
+)
+
+READ_MESSAGES = 256
+IDLE_WAIT = 1.0
+_GATHER_PAUSE = 0.01
+_LONGEST_PAUSE = 5.0
+_GROUP_BYTES = 64 * 1024 * 1024
+_NONE = np.empty(0, np.uint32)
+
+
+class Writer:
+    """Carries the stream into the store until told to stop. One a store."""
+
+    def __init__(self, stream: Stream, store: EventStore, mark: Mark, settings: Settings) -> None:
+        self._stream = stream
+        self._store = store
+        self._mark = mark
+        self._settings = settings
+        self.near_net = NearNet(settings.dedupe_ids)
+        self._stopping = False
+        self._stored = Progress()
+        """What the store says."""
+        self._place = Progress()
+        """Where reading goes on: as `_stored`, but in a new epoch when the stream is another."""
+        self._connections = -1
+        self._committed: deque[tuple[int, int]] = deque()
+        """(time, sequence) of the last message of each group, until it is purged."""
+
+    async def begin(self) -> None:
+        """Find the place in the stream and fill the near net; the mark is true afterwards."""
+        self._stored = await self._store.progress()
+        await remember_stored(self.near_net, self._store, self._stored.position)
+        await self._find_place()
+
+    async def run(self) -> None:
+        """Store what comes until `stop`; failures are logged and tried again with a pause.
+
+        Raises StoreFenced when another writer works on the same store.
+        """
+        pause = 0.1
+        while not self._stopping:
+            try:
+                await self.step(IDLE_WAIT)
+                pause = 0.1
+            except StoreFenced:
+                raise
+            except (HeadraceError, OSError) as error:
+                writer_failures.inc()
+                log().error("writer.failed", code=getattr(error, "code", ""), reason=str(error))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                await self._start_over()
+
+    def stop(self) -> None:
+        """End `run` after the group under way."""
+        self._stopping = True
+
+    async def drain(self) -> None:
+        """Store everything that the stream holds now."""
+        last = (await self._stream.state()).last_sequence
+        while self._place.sequence < last:
+            await self.step(0)
+
+    async def step(self, wait: float) -> None:
+        """Carry one group, if there is one within `wait` seconds, from the stream to the store."""
+        await self._follow_connection()
+        messages = await self._gather(wait)
+        if messages and await self._follow_connection():
+            crash.point("writer.after_read")
+            await self._carry_out(await self._plan(messages))
+        await self._purge()
+
+    async def _gather(self, wait: float) -> Sequence[Message]:
+        """A run of messages worth one insert: enough events, enough time, or an urgent one."""
+        messages = list(await self._stream.read(self._place.sequence, READ_MESSAGES, wait))
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._settings.group_seconds
+        while messages and not self._is_worth_an_insert(messages) and clock() < deadline:
+            await asyncio.sleep(_GATHER_PAUSE)
+            messages += await self._stream.read(messages[-1].sequence, READ_MESSAGES, 0)
+        return self._cut(messages)
+
+    def _is_worth_an_insert(self, messages: Sequence[Message]) -> bool:
+        loads = [load_of(m.body) for m in messages]
+        return (
+            self._stopping
+            or any(load.urgent for load in loads)
+            or sum(load.events for load in loads) >= self._settings.group_events
+            or sum(load.bytes for load in loads) >= _GROUP_BYTES
+        )
+
+    def _cut(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """As many messages as one insert may carry, one at least; the rest is read again."""
+        sizes = accumulate(load_of(m.body).bytes for m in messages)
+        fitting = sum(size <= _GROUP_BYTES for size in sizes)
+        return messages[: max(1, fitting)]
+
+    async def _plan(self, messages: Sequence[Message]) -> Plan:
+        self._note_gap(messages)
+        incoming = await asyncio.to_thread(open_messages, messages, self._place.epoch)
+        await self._put_dead_letters(incoming.poison)
+        suspects = await asyncio.to_thread(suspect, incoming, self.near_net)
+        stored = _NONE
+        if suspects.candidates.num_rows:
+            known = await self._store.recognise(suspects.candidates)
+            stored = known["row"].to_numpy()
+        after = self._after(messages[-1])
+        plan = await asyncio.to_thread(make_plan, incoming, stored, self._stored, after)
+        events_repeated.inc(plan.repeats)
+        return plan
+
+    async def _carry_out(self, plan: Plan) -> None:
+        crash.point("writer.before_commit")
+        with append_seconds.time():
+            await self._store.append(plan.group)
+        crash.point("writer.after_commit")
+        self._stored = self._place = plan.group.after
+        self._committed.append((self._stored.message_time, self._stored.sequence))
+        await asyncio.to_thread(self.near_net.add, plan.keys, plan.positions, plan.times)
+        events_stored.inc(plan.group.rows.num_rows)
+        self._mark.advance(self._stored)
+
+    def _after(self, last: Message) -> Progress:
+        return Progress(
+            self._place.epoch, self._place.stream_created, last.sequence, last.id, last.time
+        )
+
+    def _note_gap(self, messages: Sequence[Message]) -> None:
+        expected = range(self._place.sequence + 1, messages[-1].sequence + 1)
+        if missing := len(expected) - len(messages):
+            stream_gaps.inc(missing)
+            log().error("writer.gap", after=self._place.sequence, missing=missing)
+
+    async def _put_dead_letters(self, poison: Sequence[Poison]) -> None:
+        for found in poison:
+            position = self._place.epoch << EPOCH_SHIFT | found.message.sequence
+            message = found.message
+            await self._stream.put_dead_letter(message.tenant, position, found.reason, message.body)
+            dead_letters.inc()
+            log().error("writer.dead_letter", position=position, reason=found.reason)
+        if poison:
+            crash.point("writer.after_dead_letter")
+
+    async def _purge(self) -> None:
+        """Forget what is stored and older than the safety margin, but never the last message."""
+        oldest_kept = time.time() * 1000 - self._settings.stream_keep_seconds * 1000
+        before = 0
+        while self._committed and self._committed[0][0] < oldest_kept:
+            before = self._committed.popleft()[1]
+        if before:
+            crash.point("writer.before_purge")
+            await self._stream.purge(before)
+            crash.point("writer.after_purge")
+
+    async def _follow_connection(self) -> bool:
+        """False when the broker was lost since the last look; the place is then found anew."""
+        if self._connections == self._stream.connections:
+            return True
+        await self._find_place()
+        return False
+
+    async def _find_place(self) -> None:
+        """Compare the stream with what the store has read of it, and go on or begin an epoch."""
+        self._connections = self._stream.connections
+        stored, state = self._stored, await self._stream.state()
+        if await self._is_the_same_stream(stored, state):
+            self._place = stored
+        else:
+            before_all = max(0, state.first_sequence - 1)
+            self._place = Progress(stored.epoch + 1, state.created, before_all)
+            if stored.epoch:
+                stream_epochs.inc()
+                log().critical(
+                    "writer.new_epoch",
+                    epoch=self._place.epoch,
+                    stored_sequence=stored.sequence,
+                    stream_sequence=state.last_sequence,
+                    advice="the stream was rolled back or made anew; all of it is read again",
+                )
+        self._mark.advance(self._place)
+
+    async def _is_the_same_stream(self, stored: Progress, state: StreamState) -> bool:
+        if stored.stream_created != state.created or stored.sequence > state.last_sequence:
+            return False
+        if stored.sequence == 0 or stored.sequence < state.first_sequence:
+            return True
+        return await self._stream.message_id(stored.sequence) == stored.message_id
+
+    async def _start_over(self) -> None:
+        """After a failure: learn from the store what became of the last insert."""
+        try:
+            stored = await self._store.progress()
+            if stored != self._stored:
+                self._stored = stored
+                await remember_stored(self.near_net, self._store, stored.position)
+            await self._find_place()
+        except (HeadraceError, OSError) as error:
+            log().error("writer.waiting", reason=str(error))
