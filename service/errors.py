@@ -15,10 +15,12 @@
     │   ├── NotCountedYet         NOT_COUNTED_YET        `after=` waited in vain
     │   ├── QuestionTooBig        QUESTION_TOO_BIG       past the time or memory cap; narrow it
     │   ├── AnalyticsUnavailable  ANALYTICS_UNAVAILABLE  the event store does not answer
-    │   └── AccountsUnavailable   ACCOUNTS_UNAVAILABLE   the accounts' database does not answer
+    │   ├── AccountsUnavailable   ACCOUNTS_UNAVAILABLE   the accounts' database does not answer
+    │   └── Unreachable           UNREACHABLE            no answer came; send the same ids again
     ├── SettingsError          SETTINGS               a setting is wrong; the start is refused
     ├── MigrationError         MIGRATION              the schema does not fit this program
     ├── DataDirectoryBusy      DATA_DIR_BUSY          another process holds the data directory
+    ├── NotRunning             NOT_RUNNING            no service runs on the data directory
     ├── NatsServerFailed       NATS_SERVER            the embedded broker does not come up
     ├── StoreFenced            STORE_FENCED           another writer moved the progress mark
     ├── PoisonMessage          POISON                 a stream message that cannot be read
@@ -158,6 +160,12 @@ class NatsServerFailed(HeadraceError):
     """The embedded broker does not come up."""
 
     code = "NATS_SERVER"
+
+
+class NotRunning(HeadraceError):
+    """No service runs on the data directory."""
+
+    code = "NOT_RUNNING"
 
 
 class StoreFenced(HeadraceError):
