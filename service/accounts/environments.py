@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, String, Table, insert, select, update
 
@@ -38,22 +39,20 @@ class Environments:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ensure_default(self, public_metrics: bool) -> Environment:
-        """Make the default environment if it is not there, and set who sees its metrics."""
+    async def ensure_default(self, public_metrics: bool | None = None) -> Environment:
+        """Make the default environment if it is not there, with private metrics.
+
+        `public_metrics` sets who sees them, now and for good; None leaves that as it is.
+        """
         async with self._database.writing() as connection:
-            changed = await connection.execute(
-                update(environments)
-                .where(environments.c.id == DEFAULT_ENVIRONMENT)
-                .values(public_metrics=public_metrics)
-            )
-            if not changed.rowcount:
+            mine = select(environments.c.id).where(environments.c.id == DEFAULT_ENVIRONMENT)
+            if (await connection.execute(mine)).first() is None:
+                await connection.execute(insert(environments).values(**_default()))
+            if public_metrics is not None:
                 await connection.execute(
-                    insert(environments).values(
-                        id=DEFAULT_ENVIRONMENT,
-                        name="default",
-                        public_metrics=public_metrics,
-                        created_at=time.time_ns() // 1_000_000,
-                    )
+                    update(environments)
+                    .where(environments.c.id == DEFAULT_ENVIRONMENT)
+                    .values(public_metrics=public_metrics)
                 )
         return await self.find(DEFAULT_ENVIRONMENT)
 
@@ -67,3 +66,12 @@ class Environments:
         if row is None:
             raise NotFound(f"there is no environment {environment_id}")
         return Environment(*row)
+
+
+def _default() -> dict[str, Any]:
+    return {
+        "id": DEFAULT_ENVIRONMENT,
+        "name": "default",
+        "public_metrics": False,
+        "created_at": time.time_ns() // 1_000_000,
+    }

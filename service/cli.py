@@ -1,0 +1,341 @@
+"""The command line: parsing only. Each command calls one function; errors become one line."""
+
+import asyncio
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import rich_click as click
+from rich.console import Console
+
+from service import __version__, running
+from service.accounts.keys import SCOPES, Key
+from service.errors import HeadraceError, SettingsError
+from service.settings import Settings, load, resolved
+
+_UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class _Headrace(click.RichGroup):
+    """The root command: what goes wrong is said in one line, on stderr, with an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            _stop(ctx, error, 2)
+        except BrokenPipeError:
+            raise
+        except (HeadraceError, OSError) as error:
+            _stop(ctx, error, 1)
+
+
+def _stop(ctx: click.Context, error: Exception, code: int) -> NoReturn:
+    click.echo(f"headrace: {error}", err=True)
+    ctx.exit(code)
+
+
+class _Expiry(click.ParamType[int]):
+    """`90m`, `12h`, `30d` from now, or an ISO date or time; ms since 1970 UTC."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if span := re.fullmatch(r"(\d{1,6})([mhd])", str(value)):
+            return time.time_ns() // 1_000_000 + int(span[1]) * _UNITS[span[2]]
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is neither like 30d, 12h, 90m nor an ISO date", param, ctx)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return int(moment.timestamp() * 1000)
+
+
+class _Scopes(click.ParamType[list[str]]):
+    """A comma list of scopes."""
+
+    name = "scopes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[str]:
+        scopes = [scope.strip() for scope in str(value).split(",")]
+        for scope in scopes:
+            if scope not in SCOPES:
+                self.fail(f"{scope!r} is not one of {', '.join(SCOPES)}", param, ctx)
+        return scopes
+
+
+def main() -> None:
+    """The program `headrace`."""
+    headrace(prog_name="headrace")
+
+
+def _settings() -> Settings:
+    return load(os.environ)
+
+
+@click.rich_config(help_config={"text_paragraph_linebreaks": "\n\n"})
+@click.group(cls=_Headrace, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def headrace() -> None:
+    """Events in through NATS JetStream, kept in a columnar engine, answered a second later.
+
+    \b
+    headrace demo                     see it at work with recorded flights
+    headrace up                       start the service, data in ./data
+    headrace keys create --name web   make a key to send and ask with
+
+    Environment variables configure it: `headrace settings` lists them all.
+    """
+
+
+@headrace.command()
+def up() -> None:
+    """Start everything in this process tree and serve until told to stop (Ctrl-C, SIGTERM).
+
+    \b
+    headrace up
+    API_PORT=9000 HEADRACE_DATA_DIR=/var/lib/headrace headrace up
+    """
+    from service.up import run_up
+
+    sys.exit(run_up(_settings()))
+
+
+@headrace.command()
+@click.option("--original-times", is_flag=True, help="Keep 2013; else the recording ends now.")
+def demo(original_times: bool) -> None:
+    """Start, and replay the flights that left New York in 2013, with curl lines to try.
+
+    \b
+    headrace demo
+    headrace demo --original-times
+    """
+    from service.up import run_demo
+
+    sys.exit(run_demo(_settings(), original_times))
+
+
+@headrace.group()
+def keys() -> None:
+    """Make, list and revoke API keys, also while the service runs.
+
+    \b
+    key=$(headrace keys create --name collector --scopes ingest)
+    headrace keys list
+    headrace keys revoke key_0123456789abcdef
+    """
+
+
+@keys.command("create")
+@click.option("--name", required=True, help="What the key is for; lists show it.")
+@click.option(
+    "--scopes",
+    type=_Scopes(),
+    default="ingest,read",
+    show_default=True,
+    help=f"Comma list of {', '.join(SCOPES)}.",
+)
+@click.option("--expires", type=_Expiry(), help="30d, 12h, 90m, or an ISO date. Default: never.")
+def keys_create(name: str, scopes: list[str], expires: int | None) -> None:
+    """Make a key and print it, alone, on stdout. It is shown only now.
+
+    \b
+    key=$(headrace keys create --name collector --scopes ingest)
+    headrace keys create --name dashboard --scopes read --expires 30d
+    """
+    from service.accounts.commands import opened_keys
+
+    async def create() -> str:
+        async with opened_keys(_settings()) as keys:
+            return (await keys.create(name, scopes, expires_at=expires)).text
+
+    click.echo(asyncio.run(create()))
+
+
+@keys.command("list")
+def keys_list() -> None:
+    """All keys, the revoked ones too. Of a key itself only the beginning is known.
+
+    \b
+    headrace keys list
+    """
+    from service.accounts.commands import opened_keys, table_of
+
+    async def everything() -> Sequence[Key]:
+        async with opened_keys(_settings()) as keys:
+            return await keys.list()
+
+    Console(width=None if sys.stdout.isatty() else 160).print(table_of(asyncio.run(everything())))
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+def keys_revoke(key_id: str) -> None:
+    """End a key for good; a running service refuses it within a second.
+
+    \b
+    headrace keys revoke key_0123456789abcdef
+    """
+    from service.accounts.commands import opened_keys
+
+    async def revoke() -> Key:
+        async with opened_keys(_settings()) as keys:
+            return await keys.revoke(key_id)
+
+    click.echo(f"revoked {asyncio.run(revoke()).name} ({key_id})", err=True)
+
+
+@headrace.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), help="Events a second at most."
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Keep the recorded pace, this many times as fast. Default: as fast as it goes.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 1000),
+    default=500,
+    show_default=True,
+    help="Events in one request.",
+)
+@click.option("--shift-to-now", is_flag=True, help="Shift all times so that the last is now.")
+@click.option(
+    "--repeat", type=click.IntRange(1), default=1, show_default=True, help="Send it all this often."
+)
+@click.option("--url", help="Where the service is. Default: the one on the data directory.")
+@click.option("--api-key", help="Default: HEADRACE_BOOTSTRAP_API_KEY, or one made for this replay.")
+def replay(
+    files: tuple[Path, ...],
+    rate: float | None,
+    speed: float | None,
+    batch: int,
+    shift_to_now: bool,
+    repeat: int,
+    url: str | None,
+    api_key: str | None,
+) -> None:
+    """Send recorded events (NDJSON or CSV; plain, .gz or .zst) and check that each counts once.
+
+    \b
+    headrace replay events.ndjson.zst
+    headrace replay january.csv february.csv --shift-to-now --rate 5000
+    headrace replay events.csv --url https://example.org --api-key evp_...
+    """
+    from service.accounts.commands import borrowed_key
+    from service.replay import ReplayOptions, Report, replay
+
+    settings = _settings()
+    options = ReplayOptions(
+        rate=rate, speed=speed, batch=batch, shift_to_now=shift_to_now, repeat=repeat
+    )
+    if url and not (api_key or settings.bootstrap_api_key):
+        raise click.UsageError("--url needs --api-key, or HEADRACE_BOOTSTRAP_API_KEY")
+
+    async def send() -> Report:
+        to = url or running.read(settings.data_dir).url
+        async with nullcontext(api_key) if api_key else borrowed_key(settings) as key:
+            return await replay(files, options, to, key, Console())
+
+    sys.exit(asyncio.run(send()).exit_code)
+
+
+@headrace.command()
+def verify() -> None:
+    """Compare rollups with raw rows, and the stream's offset with the store; exit code 1 if not.
+
+    \b
+    headrace verify
+    """
+    from service.operate import verify
+
+    sys.exit(asyncio.run(verify(_settings(), Console())))
+
+
+@headrace.command()
+def settings() -> None:
+    """Every setting with its value here; secrets masked.
+
+    \b
+    headrace settings
+    API_PORT=9000 headrace settings | grep API_
+    """
+    for variable, value in resolved(_settings()).items():
+        click.echo(f"{variable}={value}")
+
+
+@headrace.command()
+@click.option("--check", is_flag=True, help="Change nothing; exit code 1 if something is to do.")
+def migrate(check: bool) -> None:
+    """Bring the schemas of events and accounts up to date, as `headrace up` does at its start.
+
+    \b
+    headrace migrate --check || headrace migrate
+    """
+    from service.operate import migrate
+
+    sys.exit(asyncio.run(migrate(_settings(), check, Console())))
+
+
+@headrace.group("dead-letters")
+def dead_letters() -> None:
+    """Messages that could not be read and were put aside: look, send again, or let go.
+
+    \b
+    headrace dead-letters list
+    headrace dead-letters replay 17 18
+    headrace dead-letters discard 17
+    """
+
+
+@dead_letters.command("list")
+def dead_letters_list() -> None:
+    """The oldest dead letters with their reasons.
+
+    \b
+    headrace dead-letters list
+    """
+    from service.operate import list_dead_letters
+
+    sys.exit(asyncio.run(list_dead_letters(_settings(), Console())))
+
+
+@dead_letters.command("replay")
+@click.argument("numbers", nargs=-1, required=True, type=int)
+def dead_letters_replay(numbers: tuple[int, ...]) -> None:
+    """Put dead letters on the stream again, once this program can read them.
+
+    \b
+    headrace dead-letters replay 17 18
+    """
+    from service.operate import replay_dead_letters
+
+    sys.exit(asyncio.run(replay_dead_letters(_settings(), numbers, Console())))
+
+
+@dead_letters.command("discard")
+@click.argument("numbers", nargs=-1, required=True, type=int)
+def dead_letters_discard(numbers: tuple[int, ...]) -> None:
+    """Forget dead letters for good.
+
+    \b
+    headrace dead-letters discard 17
+    """
+    from service.operate import discard_dead_letters
+
+    sys.exit(asyncio.run(discard_dead_letters(_settings(), numbers, Console())))
