@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from rich.console import Console
 from rich.table import Column, Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.accounts.environments import Environments
-from service.accounts.keys import SCOPES, Key, Keys
+from service.accounts.keys import SCOPES, Key, Keys, NewKey
 from service.database import open_database, upgrade
 from service.errors import AccountsUnavailable
 from service.settings import Settings
 
 _LONGEST_LOAN_MS = 24 * 3600 * 1000
-_HEADINGS = ("name", "begins", "scopes", "created", "last used", "state")
 
 
 @asynccontextmanager
@@ -54,16 +54,35 @@ async def borrowed_key(settings: Settings) -> AsyncIterator[str]:
             await keys.revoke(new.key.id)
 
 
-def table_of(keys: Sequence[Key]) -> Table:
-    """Keys as a table for people."""
-    table = Table(Column("id", no_wrap=True), *_HEADINGS, box=None)
-    for key in keys:
-        scopes = ",".join(scope for scope in SCOPES if scope in key.scopes)
-        used = "never" if key.last_used_at is None else _day(key.last_used_at)
-        table.add_row(
-            key.id, key.name, f"{key.prefix}…", scopes, _day(key.created_at), used, _state(key)
-        )
-    return table
+async def create_key(
+    settings: Settings, name: str, scopes: Sequence[str], expires_at: int | None
+) -> NewKey:
+    """Make a key in the data directory; raises InvalidInput as `Keys.create` does."""
+    async with opened_keys(settings) as keys:
+        return await keys.create(name, scopes, expires_at=expires_at)
+
+
+async def list_keys(settings: Settings, console: Console) -> None:
+    """Print the keys of the data directory as a table."""
+    table = Table(Column("id", no_wrap=True), box=None)
+    for heading in ("name", "begins", "scopes", "created", "last used", "state"):
+        table.add_column(heading, overflow="fold")
+    async with opened_keys(settings) as keys:
+        for key in await keys.list():
+            table.add_row(*_cells(key))
+    console.print(table)
+
+
+async def revoke_key(settings: Settings, key_id: str) -> Key:
+    """End a key of the data directory; raises NotFound when it has none of this id."""
+    async with opened_keys(settings) as keys:
+        return await keys.revoke(key_id)
+
+
+def _cells(key: Key) -> tuple[str, ...]:
+    scopes = ",".join(scope for scope in SCOPES if scope in key.scopes)
+    used = "never" if key.last_used_at is None else _day(key.last_used_at)
+    return key.id, key.name, f"{key.prefix}…", scopes, _day(key.created_at), used, _state(key)
 
 
 def _day(at: int) -> str:

@@ -43,11 +43,17 @@ class Change(Generic[T]):
 class Follower(Generic[T]):
     """Finds rows by their mark, at most `FRESH` seconds behind the table.
 
-    `read_changes(revision)` gives the rows changed after a revision, from 0 all of them.
+    `read_changes(revision)` gives the rows changed after a revision, from 0 all of them. Rows go
+    on being found for `grace` seconds while it fails.
     """
 
-    def __init__(self, read_changes: Callable[[int], Awaitable[Sequence[Change[T]]]]) -> None:
+    def __init__(
+        self,
+        read_changes: Callable[[int], Awaitable[Sequence[Change[T]]]],
+        grace: float = GRACE,
+    ) -> None:
         self._read_changes = read_changes
+        self._grace = grace
         self._rows: dict[str, T] = {}
         self._marks: dict[str, str] = {}
         self._revision = 0
@@ -63,11 +69,11 @@ class Follower(Generic[T]):
         row = self._rows.get(mark)
         asked = time.monotonic()
         age = asked - self._read_at
-        if row is not None and age < (GRACE if self._failed else FRESH):
+        if row is not None and age < (self._grace if self._failed else FRESH):
             if age > FRESH / 2:
                 self._begin_reading()
             return row
-        if not await self._read_since(asked) and (row is None or age >= GRACE):
+        if not await self._read_since(asked) and (row is None or age >= self._grace):
             raise AccountsUnavailable(_SILENT)
         return self._rows.get(mark)
 
@@ -113,7 +119,7 @@ class Follower(Generic[T]):
     def _fail(self, error: Exception) -> None:
         accounts_failures.inc()
         if not self._failed:
-            log().warning("accounts.read_failed", error=repr(error), grace_seconds=GRACE)
+            log().warning("accounts.read_failed", error=repr(error), grace_seconds=self._grace)
         self._failed = True
 
     def _apply(self, change: Change[T]) -> None:
