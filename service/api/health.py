@@ -1,0 +1,155 @@
+"""Health, readiness, liveness. However often they are polled, a check is made once a second."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler
+
+import service
+from service.api.answers import Answer, iso, json_answer
+from service.api.openapi import Said, document, read
+from service.telemetry import log
+
+CRITICAL = ("store", "stream")
+"""Without these nothing is taken in or answered; without the others most things are."""
+
+_CHECK_SECONDS = 1.0
+"""How long a check may take, and how long its result is kept."""
+
+Ping = Callable[[], Awaitable[None]]
+
+
+class Part(msgspec.Struct):
+    """One dependency in use."""
+
+    status: Literal["up", "down"]
+
+
+class HealthReport(msgspec.Struct):
+    """What `/api/health` answers; `uptime` in seconds."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    version: str
+    uptime: int
+    timestamp: str
+    services: dict[str, Part]
+
+
+class Readiness(msgspec.Struct):
+    """Whether this process can do its work."""
+
+    ready: bool
+
+
+class Liveness(msgspec.Struct):
+    """That this process answers at all."""
+
+    live: bool
+
+
+_HEALTH = Said(
+    "health",
+    [
+        document(200, HealthReport, "Healthy or degraded."),
+        document(503, HealthReport, "Unhealthy: the store or the stream is down."),
+    ],
+    key=False,
+)
+_READY = Said(
+    "health",
+    [document(200, Readiness, "Ready for work."), document(503, Readiness, "Not ready.")],
+    key=False,
+)
+_ALIVE = Said("health", [document(200, Liveness, "Alive.")], key=False)
+_LIVE = json_answer(200, Liveness(live=True))
+
+
+class Health:
+    """The three probes over a set of dependencies.
+
+    `started_at` is Unix time in seconds; `migrated` says whether the schemas fit this program.
+    """
+
+    def __init__(
+        self, started_at: float, migrated: Callable[[], bool], pings: Mapping[str, Ping]
+    ) -> None:
+        self._started_at = started_at
+        self._migrated = migrated
+        self._checks = {name: _Check(name, ping) for name, ping in pings.items()}
+
+    def routes(self) -> list[HTTPRouteHandler]:
+        """The handlers."""
+        return [
+            *read("/api/health", self.health, _HEALTH),
+            *read("/api/ready", self.ready, _READY),
+            *read("/api/live", self.live, _ALIVE),
+        ]
+
+    async def health(self, request: Request[Any, Any, Any]) -> Answer:
+        """Every dependency in use, checked within the last second."""
+        parts = await self._parts()
+        status = _overall(parts)
+        now = time.time()
+        report = HealthReport(
+            status,
+            service.__version__,
+            int(now - self._started_at),
+            iso(int(now * 1000)),
+            parts,
+        )
+        return json_answer(503 if status == "unhealthy" else 200, report)
+
+    async def ready(self, request: Request[Any, Any, Any]) -> Answer:
+        """True once migrations ran, while the store and the stream answer."""
+        ready = self._migrated() and _overall(await self._parts()) != "unhealthy"
+        return json_answer(200 if ready else 503, Readiness(ready))
+
+    async def live(self, request: Request[Any, Any, Any]) -> Answer:
+        """Touches no dependency."""
+        return _LIVE
+
+    async def _parts(self) -> dict[str, Part]:
+        up = await asyncio.gather(*(check.up() for check in self._checks.values()))
+        return {
+            name: Part("up" if good else "down")
+            for name, good in zip(self._checks, up, strict=True)
+        }
+
+
+class _Check:
+    """One dependency's ping: capped in time, shared by all who ask, kept for a second."""
+
+    def __init__(self, name: str, ping: Ping) -> None:
+        self._name = name
+        self._ping = ping
+        self._checked_at = 0.0
+        self._flight: asyncio.Task[bool] | None = None
+
+    async def up(self) -> bool:
+        if self._flight is None or (
+            self._flight.done() and time.monotonic() - self._checked_at > _CHECK_SECONDS
+        ):
+            self._flight = asyncio.create_task(self._check())
+        return await asyncio.shield(self._flight)
+
+    async def _check(self) -> bool:
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self._ping()
+        except Exception as error:
+            log().warning("api.health.down", part=self._name, error=repr(error))
+            return False
+        finally:
+            self._checked_at = time.monotonic()
+        return True
+
+
+def _overall(parts: Mapping[str, Part]) -> Literal["healthy", "degraded", "unhealthy"]:
+    down = [name for name, part in parts.items() if part.status == "down"]
+    if any(name in CRITICAL for name in down):
+        return "unhealthy"
+    return "degraded" if down else "healthy"

@@ -1,0 +1,201 @@
+"""The OpenAPI document and its page at `/docs`.
+
+Handlers here read bodies and query strings themselves, so their routes say in words of this module
+what they take. The page (swagger-ui-dist 5.35.0, Apache-2.0, in `static/`) asks nobody else for
+anything: its policy forbids it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from litestar import Request, Router, get, head, route
+from litestar.datastructures import ResponseHeader
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.spec import (
+    Components,
+    Example,
+    OpenAPIMediaType,
+    Operation,
+    Parameter,
+    RequestBody,
+    Schema,
+    SecurityScheme,
+)
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.types import Method
+
+import service
+from service.api.answers import Answer, Success
+from service.api.problems import ProblemBody
+
+_STATIC = Path(__file__).parent / "static"
+_FILES = {
+    "swagger-ui.css": b"text/css; charset=utf-8",
+    "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
+    "swagger-ui-start.js": b"text/javascript; charset=utf-8",
+    "swagger-ui-favicon.png": b"image/png",
+}
+_PAGE = b"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Headrace API</title>
+<link rel="icon" type="image/png" href="/docs/swagger-ui-favicon.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/swagger-ui-start.js"></script>
+</body>
+</html>
+"""
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the document says of a route beside its path and the handler's docstring."""
+
+    tag: str
+    responses: Sequence[tuple[int, ResponseSpec]]
+    parameters: Sequence[Parameter] = ()
+    body: RequestBody | None = None
+    key: bool = True
+    """Whether the route takes an API key."""
+
+
+def read(path: str, handler: Any, said: Said) -> list[HTTPRouteHandler]:
+    """The handlers of a resource that is read: GET, and HEAD with the same headers."""
+    return [
+        get(path, **_documentation(handler, said))(handler),
+        head(path, include_in_schema=False)(handler),
+    ]
+
+
+def change(method: Method, path: str, handler: Any, said: Said) -> HTTPRouteHandler:
+    """The handler of a request that changes something."""
+    status = said.responses[0][0]
+    documentation = _documentation(handler, said)
+    return route(path, http_method=method, status_code=status, **documentation)(handler)
+
+
+def data(status: int, kind: Any, about: str, example: Any = None) -> tuple[int, ResponseSpec]:
+    """A response whose `data` is a `kind`."""
+    value = None if example is None else {"success": True, "data": example}
+    return document(status, Success[kind], about, value)
+
+
+def document(status: int, kind: Any, about: str, example: Any = None) -> tuple[int, ResponseSpec]:
+    """A response that is a `kind`."""
+    examples = None if example is None else [Example(summary=about, value=example)]
+    return status, ResponseSpec(kind, generate_examples=False, description=about, examples=examples)
+
+
+def refusal(status: int, about: str) -> tuple[int, ResponseSpec]:
+    """An error response."""
+    return document(status, ProblemBody, about)
+
+
+def text_parameter(
+    name: str, about: str, allowed: Sequence[str] | None = None, where: str = "query"
+) -> Parameter:
+    """A parameter of the query string or, with `where`, a header or part of the path."""
+    schema = Schema(type=OpenAPIType.STRING, enum=allowed)
+    required = where == "path"
+    return Parameter(name, where, schema=schema, description=about, required=required)
+
+
+def body_of(about: str, **media: tuple[dict[str, Any], Any]) -> RequestBody:
+    """A request body: for each kind (`json`, `ndjson`) its JSON schema and an example."""
+    kinds = {"json": "application/json", "ndjson": "application/x-ndjson"}
+    content = {
+        kinds[kind]: OpenAPIMediaType(schema=schema, example=example)  # type: ignore[arg-type]
+        for kind, (schema, example) in media.items()
+    }
+    return RequestBody(content, about, required=True)
+
+
+def _documentation(handler: Any, said: Said) -> dict[str, Any]:
+    return {
+        "tags": [said.tag],
+        "summary": handler.__doc__.partition("\n")[0].rstrip("."),
+        "description": handler.__doc__.partition("\n")[2].strip() or None,
+        "responses": dict(said.responses),
+        "security": [{"apiKey": []}] if said.key else None,
+        "operation_class": _operation(said),
+    }
+
+
+def _operation(said: Said) -> type[Operation]:
+    @dataclass
+    class Described(Operation):
+        def __post_init__(self) -> None:
+            self.parameters = list(said.parameters) or None
+            self.request_body = said.body
+
+    return Described
+
+
+class SwaggerPage(OpenAPIRenderPlugin):
+    """The page, and the files it needs."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/")
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return _PAGE
+
+    def receive_router(self, router: Router) -> None:
+        for name in _FILES:
+            router.register(get(f"/{name}", name=name)(send_file))
+
+
+async def send_file(request: Request[Any, Any, Any]) -> Answer:
+    """A file of the page."""
+    name = request.scope["path"].rpartition("/")[2]
+    content = _content(name)
+    return Answer(
+        200,
+        content,
+        (b"content-type", _FILES[name]),
+        (b"content-length", b"%d" % len(content)),
+        (b"cache-control", b"max-age=86400"),
+    )
+
+
+@cache
+def _content(name: str) -> bytes:
+    return (_STATIC / name).read_bytes()
+
+
+def openapi_config() -> OpenAPIConfig:
+    """What Litestar needs to know to make the document and serve the page."""
+    return OpenAPIConfig(
+        title="Headrace",
+        version=service.__version__,
+        description="Events in, counted once; questions answered a second later.",
+        render_plugins=[SwaggerPage()],
+        openapi_router=Router(
+            "/docs",
+            route_handlers=[],
+            include_in_schema=False,
+            response_headers=[ResponseHeader(name="content-security-policy", value=_POLICY)],
+        ),
+        components=Components(
+            security_schemes={
+                "apiKey": SecurityScheme("apiKey", name="x-api-key", security_scheme_in="header")
+            }
+        ),
+        use_handler_docstrings=True,
+    )

@@ -1,0 +1,124 @@
+"""`/-/…`: what an operator asks of a running service, with the token that its data directory holds.
+
+The command line uses them (`headrace verify`, `headrace dead-letters`).
+"""
+
+import hmac
+from base64 import b64encode
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler
+
+from service import dead_letters
+from service.api.answers import Answer, Success, headers_of, iso, json_answer
+from service.api.guards import key_of
+from service.api.openapi import Said, change, data, read, refusal, text_parameter
+from service.errors import InvalidInput, Unauthenticated
+from service.inspection import inspect
+from service.rollup import Finding, Rollup
+from service.storage.protocol import EventStore
+from service.stream.protocol import DeadLetter, Stream
+
+
+class Inspection(msgspec.Struct):
+    """What `headrace verify` prints."""
+
+    findings: list[Finding]
+
+
+class DeadLetterReport(msgspec.Struct):
+    """A message put aside; `body` is base64."""
+
+    number: int
+    position: int
+    environment: str
+    reason: str
+    time: str
+    body: str
+
+
+class DeadLetterList(msgspec.Struct, rename="camel"):
+    """The oldest dead letters."""
+
+    dead_letters: list[DeadLetterReport]
+
+
+class Operators:
+    """The routes for operators. `token` opens them; nobody else has it."""
+
+    def __init__(self, token: str, rollup: Rollup, store: EventStore, stream: Stream) -> None:
+        self._token = token
+        self._rollup = rollup
+        self._store = store
+        self._stream = stream
+
+    def routes(self) -> list[HTTPRouteHandler]:
+        """The handlers."""
+        return [
+            *read("/-/verify", self.verify, _VERIFY),
+            *read("/-/dead-letters", self.list_letters, _LIST),
+            change("POST", "/-/dead-letters/{number:str}/replay", self.replay, _CHANGE),
+            change("DELETE", "/-/dead-letters/{number:str}", self.discard, _CHANGE),
+        ]
+
+    async def verify(self, request: Request[Any, Any, Any]) -> Answer:
+        """Compare rollups with raw rows, and the stream's offset with the store."""
+        self._admit(request)
+        findings = await inspect(self._rollup, self._store, self._stream)
+        return json_answer(200, Success(Inspection(list(findings))))
+
+    async def list_letters(self, request: Request[Any, Any, Any]) -> Answer:
+        """List the dead letters."""
+        self._admit(request)
+        letters = await dead_letters.listed(self._stream)
+        return json_answer(200, Success(DeadLetterList([_report(letter) for letter in letters])))
+
+    async def replay(self, request: Request[Any, Any, Any]) -> Answer:
+        """Put a dead letter on the stream again."""
+        self._admit(request)
+        number = _number(request)
+        await dead_letters.replay(self._stream, number)
+        return json_answer(200, Success({"number": number}))
+
+    async def discard(self, request: Request[Any, Any, Any]) -> Answer:
+        """Forget a dead letter."""
+        self._admit(request)
+        number = _number(request)
+        await dead_letters.discard(self._stream, number)
+        return json_answer(200, Success({"number": number}))
+
+    def _admit(self, request: Request[Any, Any, Any]) -> None:
+        token = key_of(headers_of(request.scope)) or ""
+        if not hmac.compare_digest(token.encode(), self._token.encode()):
+            raise Unauthenticated("this route is for the operator of this data directory")
+
+
+def _number(request: Request[Any, Any, Any]) -> int:
+    text = request.scope["path_params"]["number"]
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise InvalidInput("a dead letter has a whole number", "number")
+    return int(text)
+
+
+def _report(letter: DeadLetter) -> DeadLetterReport:
+    return DeadLetterReport(
+        number=letter.sequence,
+        position=letter.origin,
+        environment=letter.tenant,
+        reason=letter.reason,
+        time=iso(letter.time),
+        body=b64encode(letter.body).decode(),
+    )
+
+
+_REFUSED = refusal(401, "Not the operator's token.")
+_NUMBER = text_parameter("number", "The dead letter's number.", where="path")
+_VERIFY = Said("operators", [data(200, Inspection, "What was compared."), _REFUSED])
+_LIST = Said("operators", [data(200, DeadLetterList, "The dead letters."), _REFUSED])
+_CHANGE = Said(
+    "operators",
+    [data(200, dict[str, int], "Done."), _REFUSED, refusal(404, "There is no such letter.")],
+    [_NUMBER],
+)

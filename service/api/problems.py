@@ -1,0 +1,132 @@
+"""Every error as the events face says it, once: status, code, message, details.
+
+    {"success": false, "error": {"code": "…", "message": "…", "details": {…}}}
+
+What Headrace raised on purpose keeps its code and message. Anything else is logged under an id,
+and the caller is told the id alone.
+"""
+
+import math
+from collections.abc import Sequence
+from secrets import token_hex
+from typing import Any, Literal
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from service.api.answers import Answer, Header, json_answer
+from service.api.bodies import ClientGone
+from service.errors import (
+    Forbidden,
+    HeadraceError,
+    InvalidInput,
+    NotFound,
+    RequestTimeout,
+    Retryable,
+    TooLarge,
+    Unauthenticated,
+    UnsupportedMedia,
+)
+from service.telemetry import log
+
+_STATUS: dict[type[Exception], int] = {
+    InvalidInput: 400,
+    TooLarge: 413,
+    UnsupportedMedia: 415,
+    RequestTimeout: 408,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Retryable: 503,
+}
+
+_FRAMEWORK = {
+    400: "VALIDATION_ERROR",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "PAYLOAD_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+}
+
+
+class ProblemError(msgspec.Struct):
+    """What went wrong. `details` has the `field` at fault, or the verdicts on each event."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class ProblemBody(msgspec.Struct):
+    """An error in the events face's form."""
+
+    error: ProblemError
+    success: Literal[False] = False
+
+
+class Problem(Response[None]):
+    """An answer in the shape that Litestar's exception handlers must give."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(None)
+        self._answer = answer
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Answer:
+        return self._answer
+
+
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Problem:
+    """The answer for anything that was raised on the way."""
+    if isinstance(error, HeadraceError) and (status := _status(error)) is not None:
+        return Problem(_expected(status, error))
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return Problem(_framework(error))
+    if isinstance(error, ClientGone):
+        return Problem(problem(400, InvalidInput.code, "the request ended before its body did"))
+    return Problem(_unexpected(request.scope["path"], error))
+
+
+def problem(
+    status: int, code: str, message: str, details: dict[str, Any] | None = None, *headers: Header
+) -> Answer:
+    """An error in the events face's form."""
+    return json_answer(status, ProblemBody(ProblemError(code, message, details or {})), *headers)
+
+
+def _status(error: HeadraceError) -> int | None:
+    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
+
+
+def _expected(status: int, error: HeadraceError) -> Answer:
+    details = {"field": error.field} if isinstance(error, InvalidInput) and error.field else None
+    return problem(status, error.code, str(error), details, *_headers(error))
+
+
+def _headers(error: HeadraceError) -> Sequence[Header]:
+    if isinstance(error, Retryable):
+        return [(b"retry-after", b"%d" % max(1, math.ceil(error.retry_after)))]
+    if isinstance(error, Unauthenticated):
+        return [(b"www-authenticate", b"Bearer")]
+    if isinstance(error, RequestTimeout):
+        return [(b"connection", b"close")]
+    return []
+
+
+def _framework(error: HTTPException) -> Answer:
+    headers = [(n.encode(), v.encode()) for n, v in (error.headers or {}).items()]
+    code = _FRAMEWORK.get(error.status_code, InvalidInput.code)
+    return problem(error.status_code, code, error.detail, None, *headers)
+
+
+def _unexpected(path: str, error: Exception) -> Answer:
+    incident = token_hex(8)
+    log().error("api.failed", incident=incident, path=path, exc_info=error)
+    message = "something failed here; the log names it under this id"
+    return problem(500, _code_of_route(path), message, {"id": incident})
+
+
+def _code_of_route(path: str) -> str:
+    if path.startswith("/api/v1/analytics") or path.endswith("/stats"):
+        return "ANALYTICS_ERROR"
+    return "INGESTION_ERROR" if path.startswith("/api/v1/events") else HeadraceError.code

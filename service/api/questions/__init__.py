@@ -1,0 +1,1 @@
+"""The face that is ours alone: receipts, and the numbers of the payload."""

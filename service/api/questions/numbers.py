@@ -1,0 +1,55 @@
+"""`GET /api/v1/analytics/numbers`: a numeric payload field, summed up."""
+
+from typing import Any
+
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler
+
+from service.api.answers import Answer
+from service.api.openapi import Said, data, read, refusal, text_parameter
+from service.api.served import ASKING_PARAMETERS, Asking
+from service.query.parameters import parse_numbers
+from service.query.run import Questions
+
+
+class Numbers:
+    """Count, sum, mean and extremes, of the key's environment or the public one."""
+
+    def __init__(self, asking: Asking, questions: Questions) -> None:
+        self._asking = asking
+        self._questions = questions
+
+    def routes(self) -> list[HTTPRouteHandler]:
+        """The handlers."""
+        return read("/api/v1/analytics/numbers", self.numbers, _NUMBERS)
+
+    async def numbers(self, request: Request[Any, Any, Any]) -> Answer:
+        """Sum up a numeric field of the payload."""
+        return await self._asking.ask(request.scope, parse_numbers, self._questions.numbers)
+
+
+_EXAMPLE = {
+    "rows": [{"key": "UA", "count": 57979, "sum": 701898.0, "avg": 12.1, "min": -20.0, "max": 483}],
+    "asOf": "2024-01-30T12:00:00.000Z",
+    "cached": False,
+    "ageMs": 0,
+}
+_NUMBERS = Said(
+    "questions",
+    [
+        data(200, dict[str, Any], "The numbers.", _EXAMPLE),
+        refusal(400, "An unknown parameter or value; the message names it."),
+        refusal(401, "These metrics are not public, or the key is not valid."),
+        refusal(503, "Not counted yet, or the store does not answer; see `Retry-After`."),
+    ],
+    [
+        text_parameter("name", "The field of the payload."),
+        text_parameter("by", "One row for each value of this.", ["eventType", "userId"]),
+        text_parameter("timeRange", "A range that ends now.", ["15m", "1h", "24h", "7d"]),
+        text_parameter("start", "Instead of `timeRange`: from here, ISO 8601."),
+        text_parameter("end", "Instead of `timeRange`: up to here, ISO 8601."),
+        text_parameter("eventType", "This type alone, exactly."),
+        text_parameter("userId", "Users whose id contains this text, literally."),
+        *ASKING_PARAMETERS,
+    ],
+)

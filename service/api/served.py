@@ -1,0 +1,123 @@
+"""Answers from the cache on their way out: age, `ETag`, 304, and `?after=`.
+
+This is the hot path of dashboards that poll: the document is sent as the bytes it was cached as,
+with what changes from call to call written behind it.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+from litestar.types import HTTPScope
+
+from service.api.answers import JSON, Answer, Header, headers_of, iso
+from service.api.guards import Gate
+from service.api.openapi import text_parameter
+from service.errors import InvalidInput, NotCountedYet
+from service.query.cache import Served
+from service.receipts import Receipts
+from service.storage.mark import Mark
+
+AFTER_SECONDS = 5.0
+"""How long `?after=` waits for its events to be counted."""
+
+ASKING_PARAMETERS = [
+    text_parameter("after", "A receipt: answer when its events are counted, within 5 seconds."),
+    text_parameter("If-None-Match", "An `ETag`: 304 while the answer is the same.", where="header"),
+]
+"""What every question takes beside its own parameters."""
+
+_LONGEST_KEPT = 512
+_VARY: Header = (b"vary", b"x-api-key, authorization")
+
+_Parameters = TypeVar("_Parameters")
+
+
+class Asking:
+    """One way from a request to the answer of a question, whatever the question."""
+
+    def __init__(self, gate: Gate, receipts: Receipts, mark: Mark, cache_seconds: float) -> None:
+        self._gate = gate
+        self._receipts = receipts
+        self._mark = mark
+        self._cache_control: Header = (
+            b"cache-control",
+            b"private, max-age=%d" % int(cache_seconds),
+        )
+
+    async def ask(
+        self,
+        scope: HTTPScope,
+        parse: Callable[[Mapping[str, str], int], _Parameters],
+        question: Callable[[str, _Parameters, int], Awaitable[Served]],
+    ) -> Answer:
+        """The answer to `question(tenant, parameters, at_least)` for whoever calls.
+
+        Raises NotCountedYet when the receipt of `?after=` is not counted in time.
+        """
+        headers = headers_of(scope)
+        tenant = await self._gate.reader(headers)
+        raw = parameters_of(scope["query_string"])
+        at_least = 0
+        if (receipt := raw.get("after")) is not None:
+            at_least = await self._counted(tenant, receipt)
+            raw = {name: value for name, value in raw.items() if name != "after"}
+        parameters = parse(raw, time.time_ns() // 1_000_000)
+        served = await question(tenant, parameters, at_least)
+        return self._answer(served, headers.get(b"if-none-match"))
+
+    async def _counted(self, tenant: str, receipt: str) -> int:
+        position = self._receipts.read(tenant, receipt).position
+        if not await self._mark.wait(position, AFTER_SECONDS):
+            raise NotCountedYet("the events of this receipt are not counted yet")
+        return position
+
+    def _answer(self, served: Served, if_none_match: bytes | None) -> Answer:
+        etag = served.etag.encode()
+        age = (b"age", b"%d" % (served.age_ms // 1000))
+        shared = ((b"etag", etag), self._cache_control, age, _VARY)
+        if if_none_match is not None and _matches(etag, if_none_match):
+            return Answer(304, b"", *shared)
+        content = b'{"success":true,"data":%b,"asOf":"%b","cached":%b,"ageMs":%d}}' % (
+            served.document[:-1],
+            _as_of(served.as_of),
+            b"true" if served.cached else b"false",
+            served.age_ms,
+        )
+        return Answer(200, content, JSON, (b"content-length", b"%d" % len(content)), *shared)
+
+
+def parameters_of(query: bytes) -> Mapping[str, str]:
+    """The parameters of a query string. Raises InvalidInput for one given twice or not UTF-8."""
+    return _kept_parameters(query) if len(query) <= _LONGEST_KEPT else _parameters(query)
+
+
+def _parameters(query: bytes) -> Mapping[str, str]:
+    try:
+        pairs = parse_qsl(
+            query.decode(), keep_blank_values=True, errors="strict", max_num_fields=100
+        )
+    except ValueError:
+        raise InvalidInput("the query string is not UTF-8, or has too many parameters") from None
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InvalidInput(f"`{name}` is given twice", name)
+        found[name] = value
+    return MappingProxyType(found)
+
+
+_kept_parameters = lru_cache(1024)(_parameters)
+
+
+@lru_cache(256)
+def _as_of(moment: int) -> bytes:
+    return iso(moment).encode()
+
+
+def _matches(etag: bytes, if_none_match: bytes) -> bool:
+    """Weak comparison (RFC 9110, 13.1.2) with each tag of the list, or `*`."""
+    return if_none_match.strip() == b"*" or etag.removeprefix(b"W/") in if_none_match

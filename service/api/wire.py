@@ -1,0 +1,112 @@
+"""uvicorn's HTTP protocol, with the limits that it leaves out.
+
+* The head of a request must be complete `HEAD_SECONDS` after its first byte, or after the
+  connection was made: 408, and the connection is closed.
+* A head has at most `LARGEST_HEAD` bytes: 431.
+* A body that goes on after its answer was given (413, 415) is thrown away for `LINGER_SECONDS`, so
+  that the client comes to read the answer; then the connection is closed.
+* What is not HTTP, Content-Length together with Transfer-Encoding included, is 400.
+
+Errors have the events face's form. Pass it as `uvicorn.Config(http=HeadraceProtocol, ws="none")`.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from service.api.problems import ProblemBody, ProblemError
+from service.errors import InvalidInput, RequestTimeout, TooLarge
+from service.telemetry import log
+
+HEAD_SECONDS = 10.0
+LARGEST_HEAD = 32 * 1024
+LINGER_SECONDS = 10.0
+
+
+class HeadraceProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._in_head = True
+        self._in_body = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._set_deadline(HEAD_SECONDS, self._head_is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._drop_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; the deadline runs only while something is incomplete."""
+        ends_late = len(data) > LARGEST_HEAD and data.find(b"\r\n\r\n", 0, LARGEST_HEAD) < 0
+        if ends_late and not self._in_body:
+            self._head_is_large()
+            return
+        super().data_received(data)
+        if self.transport.is_closing():
+            self._drop_deadline()
+        elif self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > LARGEST_HEAD:
+                self._head_is_large()
+            elif self._deadline is None:
+                self._set_deadline(HEAD_SECONDS, self._head_is_late)
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._in_body, self._head_bytes = False, True, 0
+        self._drop_deadline()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._drop_deadline()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        answered_early = self._in_body and self.cycle.response_complete
+        if answered_early and not self.transport.is_closing():
+            self._set_deadline(LINGER_SECONDS, self.transport.close)
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls for bytes that are no HTTP request."""
+        self._refuse(400, InvalidInput.code, "this is not a valid HTTP request")
+
+    def _head_is_late(self) -> None:
+        if not self.transport.is_closing():
+            message = f"the request's head was not complete after {HEAD_SECONDS:g} seconds"
+            self._refuse(408, RequestTimeout.code, message)
+
+    def _head_is_large(self) -> None:
+        self._refuse(431, TooLarge.code, f"a request's head has at most {LARGEST_HEAD} bytes")
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        content = msgspec.json.encode(ProblemBody(ProblemError(code, message, {})))
+        self.transport.write(
+            STATUS_LINE[status]
+            + b"content-type: application/json\r\n"
+            + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(content)
+            + content
+        )
+        self.transport.close()
+        log().info("api.wire.refused", status=status)
+
+    def _set_deadline(self, seconds: float, then: Any) -> None:
+        self._drop_deadline()
+        self._deadline = self.loop.call_later(seconds, then)
+
+    def _drop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

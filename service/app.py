@@ -1,0 +1,62 @@
+"""The HTTP application: which routes there are, and what they are made of."""
+
+from collections.abc import Mapping
+
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+
+from service.api.events.ingestion import Door
+from service.api.events.keys import KeyRoutes
+from service.api.events.metrics import Metrics
+from service.api.events.stats import Stats
+from service.api.guards import Gate
+from service.api.health import Health, Ping
+from service.api.openapi import openapi_config
+from service.api.problems import answer_error
+from service.api.questions.numbers import Numbers
+from service.api.questions.receipts import ReceiptRoutes
+from service.api.served import Asking
+from service.bootstrap import Service
+
+
+def create_app(service: Service) -> Litestar:
+    """The application over an open service. Opens and closes nothing itself.
+
+    Litestar's own logging, body reading and response classes are not used: they cost more than the
+    handlers.
+    """
+    return Litestar(
+        _routes(service),
+        exception_handlers={HTTPException: answer_error, Exception: answer_error},
+        openapi_config=openapi_config(),
+        logging_config=None,
+    )
+
+
+def _routes(service: Service) -> list[HTTPRouteHandler]:
+    gate = Gate(service.keys, service.environments)
+    questions, receipts, mark = service.questions, service.receipts, service.mark
+    asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
+    return [
+        *Door(gate, service.ingest, mark, service.settings).routes(),
+        *Stats(gate, questions).routes(),
+        *Metrics(asking, questions).routes(),
+        *Numbers(asking, questions).routes(),
+        *ReceiptRoutes(gate, receipts, mark, questions).routes(),
+        *KeyRoutes(gate, service.keys).routes(),
+        *Health(service.started_at, service.ready, _pings(service)).routes(),
+    ]
+
+
+def _pings(service: Service) -> Mapping[str, Ping]:
+    return {
+        "store": service.store.ping,
+        "stream": service.stream.ping,
+        "cache": _in_memory,
+        "control": service.database.ping,
+    }
+
+
+async def _in_memory() -> None:
+    """The cache lives in this process: it is up when this runs."""

@@ -1,0 +1,1 @@
+"""The read road: from parameters to an answer, cache first."""
