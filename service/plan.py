@@ -43,8 +43,8 @@ class Suspects:
     """Rows that may be repeats of stored events, as `EventStore.recognise` wants them."""
 
     candidates: pa.Table
-    near: int
     far: int
+    """How many of them the near net does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def suspect(incoming: Incoming, net: NearNet) -> Suspects:
             "timestamp": pa.array(incoming.times[chosen], pa.int64(), mask=near[chosen]),
         }
     )
-    return Suspects(candidates, int(near.sum()), int(far.sum()))
+    return Suspects(candidates, int(far.sum()))
 
 
 def make_plan(

@@ -38,7 +38,10 @@ ingest_unavailable = _counter("headrace_ingest_unavailable", "Requests answered 
 publish_seconds = _timer("headrace_publish_seconds", "From publishing to the acknowledgement.")
 events_stored = _counter("headrace_events_stored", "Events the writer stored.")
 events_repeated = _counter(
-    "headrace_events_repeated", "Repeats the writer recognised and did not store.", "net"
+    "headrace_events_repeated", "Repeats the writer recognised and did not store."
+)
+far_lookups = _counter(
+    "headrace_far_lookups", "Events looked up in the store because the near net forgot their time."
 )
 dead_letters = _counter("headrace_dead_letters", "Messages put aside because they are unreadable.")
 append_seconds = _timer("headrace_append_seconds", "Duration of one insert.")

@@ -27,6 +27,7 @@ from service.telemetry import (
     dead_letters,
     events_repeated,
     events_stored,
+    far_lookups,
     log,
     stream_epochs,
     stream_gaps,
@@ -50,6 +51,8 @@ class Writer:
         self._mark = mark
         self._settings = settings
         self.near_net = NearNet(settings.dedupe_ids)
+        self.works = False
+        """True while `run` goes on and its last attempt did not fail."""
         self._stopping = False
         self._stored = Progress()
         """What the store says."""
@@ -71,18 +74,20 @@ class Writer:
         Raises StoreFenced when another writer works on the same store.
         """
         pause = 0.1
-        while not self._stopping:
-            try:
-                await self.step(IDLE_WAIT)
-                pause = 0.1
-            except StoreFenced:
-                raise
-            except (HeadraceError, OSError) as error:
-                writer_failures.inc()
-                log().error("writer.failed", code=getattr(error, "code", ""), reason=str(error))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
-                await self._start_over()
+        try:
+            while not self._stopping:
+                try:
+                    self.works = True
+                    await self.step(IDLE_WAIT)
+                    pause = 0.1
+                except StoreFenced:
+                    raise
+                except (HeadraceError, OSError) as error:
+                    self.works = False
+                    await self._recover(error, pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE)
+        finally:
+            self.works = False
 
     def stop(self) -> None:
         """End `run` after the group under way."""
@@ -90,18 +95,18 @@ class Writer:
 
     async def drain(self) -> None:
         """Store everything that the stream holds now."""
-        last = (await self._stream.state()).last_sequence
-        while self._place.sequence < last:
-            await self.step(0)
+        while await self.step(0):
+            pass
 
-    async def step(self, wait: float) -> None:
-        """Carry one group, if there is one within `wait` seconds, from the stream to the store."""
+    async def step(self, wait: float) -> bool:
+        """Carry one group from the stream to the store; False if none came in `wait` seconds."""
         await self._follow_connection()
         messages = await self._gather(wait)
         if messages and await self._follow_connection():
             crash.point("writer.after_read")
             await self._carry_out(await self._plan(messages))
         await self._purge()
+        return bool(messages)
 
     async def _gather(self, wait: float) -> Sequence[Message]:
         """A run of messages worth one insert: enough events, enough time, or an urgent one."""
@@ -133,6 +138,7 @@ class Writer:
         incoming = await asyncio.to_thread(open_messages, messages, self._place.epoch)
         await self._put_dead_letters(incoming.poison)
         suspects = await asyncio.to_thread(suspect, incoming, self.near_net)
+        far_lookups.inc(suspects.far)
         stored = _NONE
         if suspects.candidates.num_rows:
             known = await self._store.recognise(suspects.candidates)
@@ -219,13 +225,16 @@ class Writer:
             return True
         return await self._stream.message_id(stored.sequence) == stored.message_id
 
-    async def _start_over(self) -> None:
-        """After a failure: learn from the store what became of the last insert."""
+    async def _recover(self, error: Exception, pause: float) -> None:
+        """After a failure: wait, and learn from the store what became of the last insert."""
+        writer_failures.inc()
+        log().error("writer.failed", code=getattr(error, "code", ""), reason=str(error))
+        await asyncio.sleep(pause)
         try:
             stored = await self._store.progress()
             if stored != self._stored:
                 self._stored = stored
                 await remember_stored(self.near_net, self._store, stored.position)
             await self._find_place()
-        except (HeadraceError, OSError) as error:
-            log().error("writer.waiting", reason=str(error))
+        except (HeadraceError, OSError) as again:
+            log().error("writer.waiting", reason=str(again))

@@ -67,27 +67,27 @@ class Operators:
         """Compare rollups with raw rows, and the stream's offset with the store."""
         self._admit(request)
         findings = await inspect(self._rollup, self._store, self._stream)
-        return json_answer(200, Success(Inspection(list(findings))))
+        return json_answer(200, Success(data=Inspection(list(findings))))
 
     async def list_letters(self, request: Request[Any, Any, Any]) -> Answer:
         """List the dead letters."""
         self._admit(request)
         letters = await dead_letters.listed(self._stream)
-        return json_answer(200, Success(DeadLetterList([_report(letter) for letter in letters])))
+        return json_answer(200, Success(data=DeadLetterList([report_of(letter) for letter in letters])))
 
     async def replay(self, request: Request[Any, Any, Any]) -> Answer:
         """Put a dead letter on the stream again."""
         self._admit(request)
         number = _number(request)
         await dead_letters.replay(self._stream, number)
-        return json_answer(200, Success({"number": number}))
+        return json_answer(200, Success(data={"number": number}))
 
     async def discard(self, request: Request[Any, Any, Any]) -> Answer:
         """Forget a dead letter."""
         self._admit(request)
         number = _number(request)
         await dead_letters.discard(self._stream, number)
-        return json_answer(200, Success({"number": number}))
+        return json_answer(200, Success(data={"number": number}))
 
     def _admit(self, request: Request[Any, Any, Any]) -> None:
         token = key_of(headers_of(request.scope)) or ""
@@ -102,7 +102,8 @@ def _number(request: Request[Any, Any, Any]) -> int:
     return int(text)
 
 
-def _report(letter: DeadLetter) -> DeadLetterReport:
+def report_of(letter: DeadLetter) -> DeadLetterReport:
+    """A dead letter as it is told."""
     return DeadLetterReport(
         number=letter.sequence,
         position=letter.origin,

@@ -192,8 +192,9 @@ class JetStream:
         if error := _decode_publish_answer(answer.data).error:
             raise ConnectionError(f"the dead letter was not kept: {error.description}")
 
-    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
-        return [_dead_letter(m) for m in await self._read_once(subjects.DEAD_LETTERS, 0, limit)]
+    async def dead_letters(self, after: int, limit: int) -> Sequence[DeadLetter]:
+        found = await self._read_once(subjects.DEAD_LETTERS, after, limit)
+        return [_dead_letter(m) for m in found]
 
     async def discard_dead_letter(self, sequence: int) -> None:
         await self._api(f"STREAM.MSG.DELETE.{subjects.DEAD_LETTERS}", {"seq": sequence})

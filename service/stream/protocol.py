@@ -86,8 +86,8 @@ class Stream(Protocol):
         """Keep a message aside; the same origin twice is kept once."""
         ...
 
-    async def dead_letters(self, limit: int) -> Sequence[DeadLetter]:
-        """The oldest dead letters."""
+    async def dead_letters(self, after: int, limit: int) -> Sequence[DeadLetter]:
+        """The oldest dead letters after sequence `after`."""
         ...
 
     async def discard_dead_letter(self, sequence: int) -> None: ...

@@ -1,0 +1,169 @@
+"""What operators do from the command line, beside a running service or without one.
+
+While a service runs, its data directory is its own: the work is asked of it over its routes for
+operators. Otherwise the parts are opened here. Each command returns its exit code.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import httpx2
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from service import dead_letters, running
+from service.api.operators import DeadLetterList, DeadLetterReport, Inspection, report_of
+from service.bootstrap import Service, migrate_data, migrations_due, open_service
+from service.errors import HeadraceError, NotFound, NotRunning
+from service.inspection import inspect
+from service.rollup import Finding
+from service.settings import Settings
+from service.telemetry import configure_logs
+
+_TIMEOUT = 600.0
+"""Seconds; verifying reads every row."""
+
+
+async def verify(settings: Settings, console: Console) -> int:
+    """Compare rollups with raw rows, and the stream's offset with the store; 1 if they differ."""
+    async with _operator(settings) as operator:
+        with console.status("comparing every rollup with the raw rows …"):
+            findings = await operator.verify()
+    console.print(_findings_table(findings))
+    wrong = [finding for finding in findings if not finding.ok]
+    console.print(f"{len(wrong)} of {len(findings)} differ" if wrong else "everything agrees")
+    return 1 if wrong else 0
+
+
+async def migrate(settings: Settings, check: bool, console: Console) -> int:
+    """Bring the schemas up to date, or only say what is to do (1 if something is)."""
+    try:
+        running.read(settings.data_dir)
+    except NotRunning:
+        pass
+    else:
+        console.print("a service runs on this data directory; it migrated at its start")
+        return 0
+    if check:
+        due = await migrations_due(settings)
+        console.print("\n".join(due) or "nothing to do")
+        return 1 if due else 0
+    await migrate_data(settings)
+    console.print("the schemas are up to date")
+    return 0
+
+
+async def list_dead_letters(settings: Settings, console: Console) -> int:
+    """Print the oldest dead letters."""
+    async with _operator(settings) as operator:
+        letters = await operator.dead_letters()
+    if not letters:
+        console.print("there are no dead letters")
+        return 0
+    table = Table("number", "environment", "time", "bytes", "reason")
+    for letter in letters:
+        size = str(len(letter.body) * 3 // 4)
+        table.add_row(str(letter.number), letter.environment, letter.time, size, letter.reason)
+    console.print(table)
+    return 0
+
+
+async def replay_dead_letters(settings: Settings, numbers: Sequence[int], console: Console) -> int:
+    """Put dead letters on the stream again."""
+    async with _operator(settings) as operator:
+        for number in numbers:
+            await operator.replay(number)
+            console.print(f"{number}: on the stream again")
+    return 0
+
+
+async def discard_dead_letters(settings: Settings, numbers: Sequence[int], console: Console) -> int:
+    """Forget dead letters."""
+    async with _operator(settings) as operator:
+        for number in numbers:
+            await operator.discard(number)
+            console.print(f"{number}: forgotten")
+    return 0
+
+
+class _Operator(Protocol):
+    async def verify(self) -> Sequence[Finding]: ...
+    async def dead_letters(self) -> Sequence[DeadLetterReport]: ...
+    async def replay(self, number: int) -> None: ...
+    async def discard(self, number: int) -> None: ...
+
+
+@asynccontextmanager
+async def _operator(settings: Settings) -> AsyncIterator[_Operator]:
+    configure_logs(settings.log_format)
+    try:
+        there = running.read(settings.data_dir)
+    except NotRunning:
+        async with open_service(settings) as service:
+            await service.writer.drain()
+            yield _Here(service)
+        return
+    headers = {"authorization": f"Bearer {there.operator_token}"}
+    async with httpx2.AsyncClient(base_url=there.url, headers=headers, timeout=_TIMEOUT) as client:
+        yield _There(client)
+
+
+class _Here:
+    """The parts, opened by this process."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def verify(self) -> Sequence[Finding]:
+        return await inspect(self._service.rollup, self._service.store, self._service.stream)
+
+    async def dead_letters(self) -> Sequence[DeadLetterReport]:
+        return [report_of(letter) for letter in await dead_letters.listed(self._service.stream)]
+
+    async def replay(self, number: int) -> None:
+        await dead_letters.replay(self._service.stream, number)
+
+    async def discard(self, number: int) -> None:
+        await dead_letters.discard(self._service.stream, number)
+
+
+class _There:
+    """A running service, asked over its routes for operators."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def verify(self) -> Sequence[Finding]:
+        return msgspec.convert(await self._ask("GET", "/-/verify"), Inspection).findings
+
+    async def dead_letters(self) -> Sequence[DeadLetterReport]:
+        answer = await self._ask("GET", "/-/dead-letters")
+        return msgspec.convert(answer, DeadLetterList).dead_letters
+
+    async def replay(self, number: int) -> None:
+        await self._ask("POST", f"/-/dead-letters/{number}/replay")
+
+    async def discard(self, number: int) -> None:
+        await self._ask("DELETE", f"/-/dead-letters/{number}")
+
+    async def _ask(self, method: str, path: str) -> Any:
+        try:
+            answer = await self._client.request(method, path)
+        except httpx2.HTTPError as error:
+            raise HeadraceError(f"the running service does not answer: {error}") from error
+        body = msgspec.json.decode(answer.content)
+        if answer.status_code == 404:
+            raise NotFound(body["error"]["message"])
+        if answer.is_error:
+            raise HeadraceError(body["error"]["message"])
+        return body["data"]
+
+
+def _findings_table(findings: Sequence[Finding]) -> Table:
+    table = Table("", "compared", "expected", "found")
+    for finding in findings:
+        sign = "[green]✓" if finding.ok else "[red]✗"
+        table.add_row(sign, finding.name, str(finding.expected), str(finding.found))
+    return table
