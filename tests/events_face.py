@@ -15,13 +15,14 @@ LOSE_THE_ANSWER: Refuse = (202, {"content-length": "999"}, {})
 
 @dataclass
 class EventsFace:
-    """`failures` are answered first, one a request; a lost answer is lost after counting."""
+    """`failures` are answered to the first batches; a lost answer is lost after counting."""
 
     events: dict[str, Any] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     failures: list[Refuse] = field(default_factory=list)
     refused: Callable[[Any], bool] = lambda event: event["userId"] == "bad"
     counted: Callable[[int], int] = lambda stored: stored
+    receipt: dict[str, Any] = field(default_factory=lambda: {"accepted": 1, "stored": 1})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -30,11 +31,15 @@ class EventsFace:
             body, more = body + message.get("body", b""), message.get("more_body", False)
         headers = {k.decode(): v.decode() for k, v in scope["headers"]}
         self.requests.append((scope["path"], headers, body))
-        failure = self.failures.pop(0) if self.failures else None
-        answer = (200, {}, {})
+        failure = self.failures.pop(0) if self.failures and body else None
         if failure in (None, LOSE_THE_ANSWER):
             answer = self._answer(scope["path"], body)
         await _send(send, *(failure or answer))
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """Of the batches, in the order in which they came."""
+        return [body for _, _, body in self.requests if body]
 
     def _answer(self, path: str, body: bytes) -> Refuse:
         if path == "/api/v1/events/batch":
@@ -44,7 +49,7 @@ class EventsFace:
         shared = {"timestamp": now, "ingestionRate": 1.5, "totalIngested": total}
         blocks = {name: [] for name in ("eventsByType", "topUsers", "eventsOverTime")}
         sums = {"totalEvents": total, "avgEventsPerUser": 1, "uniqueUsers": 1, "uniqueSessions": 1}
-        receipt = {"state": "queryable", "accepted": 1, "stored": 1}
+        receipt = self.receipt | {"state": "queryable"}
         return 200, {}, {"data": shared | blocks | sums | receipt | {"asOf": now, "rows": []}}
 
     def _take(self, events: list[Any]) -> Refuse:
@@ -78,12 +83,14 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(face: EventsFace) -> AsyncIterator[str]:
     """The face on a free port of the loopback, as a base URL."""
-    config = uvicorn.Config(face, port=0, lifespan="off", log_config=None)
+    config = uvicorn.Config(face, port=0, lifespan="off", interface="asgi3", log_config=None)
     server = _Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
+    while not server.started:
         await asyncio.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await task
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await task

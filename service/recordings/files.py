@@ -105,19 +105,26 @@ def _lines(stream: io.BufferedReader) -> Iterator[tuple[int, bytes | None]]:
 
 
 def _csv(stream: io.BufferedReader) -> Iterator[Line]:
-    text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    rows = csv.reader(text, strict=True)
-    event_of = partial(_event, _header(rows))
+    with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
+        rows = csv.reader(text, strict=True)
+        event_of = partial(_event, _header(rows))
+        for line, row in _rows(rows):
+            if isinstance(row, csv.Error):
+                yield BadLine(line, str(row))
+            elif row:
+                yield _parsed(line, repr(row).encode(), event_of, row)
+
+
+def _rows(rows: Any) -> Iterator[tuple[int, list[str] | csv.Error]]:
+    """Each row with the number of its last line; a broken one as its error."""
     while True:
         try:
-            row = next(rows, None)
+            row: list[str] | csv.Error | None = next(rows, None)
         except csv.Error as error:
-            yield BadLine(rows.line_num, str(error))
-            continue
+            row = error
         if row is None:
             return
-        if row:
-            yield _parsed(rows.line_num, repr(row).encode(), event_of, row)
+        yield rows.line_num, row
 
 
 def _header(rows: Iterator[list[str]]) -> list[str]:
