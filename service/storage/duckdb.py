@@ -21,7 +21,7 @@ from service.errors import (
     StoreFenced,
 )
 from service.storage.protocol import Group, Progress, Statement
-from service.storage.statements import statement
+from service.storage.statements import bound
 from service.telemetry import log
 
 READERS = 2
@@ -266,13 +266,13 @@ def _define(connection: duckdb.DuckDBPyConnection, definition: str, record: Stat
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, asked: Statement) -> pa.Table:
-    text = statement(asked.name, DuckDBStore.dialect)
-    return connection.sql(text, params=dict(asked.values)).to_arrow_table()
+    text, values = bound(asked, DuckDBStore.dialect)
+    return connection.sql(text, params=values).to_arrow_table()
 
 
 def _carry_out(connection: duckdb.DuckDBPyConnection, ordered: Statement) -> list[tuple[int, ...]]:
-    text = statement(ordered.name, DuckDBStore.dialect)
-    return connection.execute(text, dict(ordered.values)).fetchall()
+    text, values = bound(ordered, DuckDBStore.dialect)
+    return connection.execute(text, values).fetchall()
 
 
 @contextmanager

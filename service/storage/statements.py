@@ -7,13 +7,16 @@ cannot serve both.
 
 import re
 from functools import cache
+from typing import Any
 
 from service.resources import directory
+from service.storage.protocol import Statement
 
 _PARAMETER = re.compile(r"\{(\w+):([\w()]+)\}")
 _DUCKDB_TYPES = {
     "String": "VARCHAR",
     "Int64": "BIGINT",
+    "UInt8": "UTINYINT",
     "UInt32": "UINTEGER",
     "UInt64": "UBIGINT",
     "Array(Int64)": "BIGINT[]",
@@ -23,15 +26,25 @@ _DUCKDB_TYPES = {
 
 
 @cache
-def statement(name: str, dialect: str) -> str:
-    """The text of `queries/<name>` for a dialect, its parameters as that engine writes them.
+def statement(name: str, dialect: str) -> tuple[str, frozenset[str]]:
+    """The text of `queries/<name>` for a dialect, and the names of its parameters.
 
     Raises FileNotFoundError for a name that has no file.
     """
     folder = directory("queries")
     sibling = folder / f"{name}.{dialect}.sql"
     text = (sibling if sibling.is_file() else folder / f"{name}.sql").read_text("utf-8")
-    return _PARAMETER.sub(_as_duckdb, text) if dialect == "duckdb" else text
+    parameters = frozenset(match[1] for match in _PARAMETER.finditer(text))
+    return (_PARAMETER.sub(_as_duckdb, text) if dialect == "duckdb" else text), parameters
+
+
+def bound(asked: Statement, dialect: str) -> tuple[str, dict[str, Any]]:
+    """The text of a statement and the values that it names, out of those that came with it.
+
+    Raises KeyError when one of them is missing.
+    """
+    text, parameters = statement(asked.name, dialect)
+    return text, {name: asked.values[name] for name in parameters}
 
 
 def _as_duckdb(parameter: re.Match[str]) -> str:

@@ -1,0 +1,1 @@
+"""Load tests: what the service does under load, measured."""

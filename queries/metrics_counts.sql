@@ -1,0 +1,39 @@
+-- How many events of each type, and how many in each slot of time: from the whole minutes, from
+-- the rows at the edges and from those beyond the rolled position. A row of the answer has either
+-- an event type, or a slot, numbered from {origin} on.
+SELECT
+    coalesce(event_type, '') AS event_type,
+    coalesce(slot, -1) AS slot,
+    CAST(sum(events) AS BIGINT) AS events
+FROM (
+    SELECT event_type, intDiv(minute - {origin:Int64}, {slot:Int64}) AS slot, events
+    FROM events_by_minute
+    WHERE tenant = {tenant:String}
+        AND minute >= {whole_from:Int64} AND minute < {whole_to:Int64}
+        AND ({event_type:String} = '' OR event_type = {event_type:String})
+    UNION ALL
+    SELECT event_type, intDiv(timestamp - {origin:Int64}, {slot:Int64}) AS slot, 1 AS events
+    FROM events
+    WHERE tenant = {tenant:String}
+        AND timestamp >= {left_from:Int64} AND timestamp < {left_to:Int64}
+        AND position <= (SELECT position FROM rolled)
+        AND ({event_type:String} = '' OR event_type = {event_type:String})
+        AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
+    UNION ALL
+    SELECT event_type, intDiv(timestamp - {origin:Int64}, {slot:Int64}) AS slot, 1 AS events
+    FROM events
+    WHERE tenant = {tenant:String}
+        AND timestamp >= {right_from:Int64} AND timestamp < {right_to:Int64}
+        AND position <= (SELECT position FROM rolled)
+        AND ({event_type:String} = '' OR event_type = {event_type:String})
+        AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
+    UNION ALL
+    SELECT event_type, intDiv(timestamp - {origin:Int64}, {slot:Int64}) AS slot, 1 AS events
+    FROM events
+    WHERE tenant = {tenant:String}
+        AND timestamp >= {start:Int64} AND timestamp < {end:Int64}
+        AND position > {tail_from:UInt64} AND position > (SELECT position FROM rolled)
+        AND ({event_type:String} = '' OR event_type = {event_type:String})
+        AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
+) AS counted
+GROUP BY GROUPING SETS ((event_type), (slot))

@@ -1,0 +1,2 @@
+-- Up to where the rows are rolled up.
+SELECT position FROM rolled
