@@ -6,7 +6,7 @@ FILES := service tests loadtests migrations
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench house constraints clean
+.PHONY: help install demo test check bench house tables constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ bench: $(STAMP) ## measure, and write the table of docs/performance.md
 
 house: $(STAMP) ## how long files and functions are, and who imports whom both ways
 	@$(BIN)/python -m tests.house.numbers
+
+tables: $(STAMP) ## write the tables of docs/ that are made from the code
+	@$(BIN)/python -m tests.house.tables
 
 constraints: $(STAMP) ## resolve constraints.txt anew
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate \

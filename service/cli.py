@@ -7,7 +7,6 @@ import sys
 import time
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NoReturn
 
 import rich_click as click
@@ -176,7 +175,7 @@ def keys_revoke(key_id: str) -> None:
 
 
 @headrace.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("files", nargs=-1, required=True)
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), help="Events a second at most."
 )
@@ -196,22 +195,27 @@ def keys_revoke(key_id: str) -> None:
 @click.option(
     "--repeat", type=click.IntRange(1), default=1, show_default=True, help="Send it all this often."
 )
+@click.option("--strict", is_flag=True, help="Stop at the first row that is no event.")
 @click.option("--url", help="Where the service is. Default: the one on the data directory.")
 @click.option("--api-key", help="Default: HEADRACE_BOOTSTRAP_API_KEY, or one made for this replay.")
 def replay(
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
     rate: float | None,
     speed: float | None,
     batch: int,
     shift_to_now: bool,
     repeat: int,
+    strict: bool,
     url: str | None,
     api_key: str | None,
 ) -> None:
     """Send recorded events (NDJSON or CSV; plain, .gz or .zst) and check that each counts once.
 
+    `flights-2013` is a recording that comes with Headrace.
+
     \b
     For example:
+      headrace replay flights-2013
       headrace replay events.ndjson.zst
       headrace replay january.csv february.csv --shift-to-now --rate 5000
       headrace replay events.csv --url https://example.org --api-key evp_...
@@ -221,7 +225,12 @@ def replay(
 
     settings = _settings()
     options = ReplayOptions(
-        rate=rate, speed=speed, batch=batch, shift_to_now=shift_to_now, repeat=repeat
+        rate=rate,
+        speed=speed,
+        batch=batch,
+        shift_to_now=shift_to_now,
+        repeat=repeat,
+        strict=strict,
     )
     if url and not (api_key or settings.bootstrap_api_key):
         raise click.UsageError("--url needs --api-key, or HEADRACE_BOOTSTRAP_API_KEY")

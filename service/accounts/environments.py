@@ -38,6 +38,11 @@ class Environments:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._public_tenant: str | None = None
+
+    def public_tenant(self) -> str | None:
+        """The environment whose metrics anybody may see, as of the last `ensure_default`."""
+        return self._public_tenant
 
     async def ensure_default(self, public_metrics: bool | None = None) -> Environment:
         """Make the default environment if it is not there, with private metrics.
@@ -54,7 +59,9 @@ class Environments:
                     .where(environments.c.id == DEFAULT_ENVIRONMENT)
                     .values(public_metrics=public_metrics)
                 )
-        return await self.find(DEFAULT_ENVIRONMENT)
+        default = await self.find(DEFAULT_ENVIRONMENT)
+        self._public_tenant = default.id if default.public_metrics else None
+        return default
 
     async def find(self, environment_id: str) -> Environment:
         """The environment of this id; raises NotFound."""

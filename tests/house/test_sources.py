@@ -1,0 +1,112 @@
+"""The rules of the house that a machine can check. Each line says what it keeps us from."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.tables import ROOT
+
+MODULES = sorted((ROOT / "service").rglob("*.py"))
+TREES = {str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for path in MODULES}
+TRACKED = subprocess.run(
+    ["git", "ls-files", "-z", "--cached"], cwd=ROOT, capture_output=True, text=True
+).stdout.split("\0")
+TEXTS = {".py", ".md", ".toml", ".txt", ".sql", ".yaml", ".yml", ".sh", ".html", ""}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    plain = (node.names for node in ast.walk(tree) if isinstance(node, ast.Import))
+    return names | {alias.name for names_ in plain for alias in names_}
+
+
+def who_names(attribute: str) -> set[str]:
+    """The files that use `os.environ`, `TYPE_CHECKING`…, as a name or an attribute."""
+    return {
+        path
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) and node.attr == attribute)
+        or (isinstance(node, ast.Name) and node.id == attribute)
+    }
+
+
+def test_the_environment_is_read_in_one_place():
+    assert who_names("environ") | who_names("getenv") <= {"service/cli.py", "service/settings.py"}
+    assert (ROOT / "service/cli.py").read_text("utf-8").count("os.environ") == 1
+
+
+def test_no_import_hides_from_the_import_rule():
+    assert who_names("TYPE_CHECKING") == set()
+
+
+@pytest.mark.parametrize(
+    ("driver", "home"),
+    [
+        ("duckdb", "service/storage/"),
+        ("clickhouse_connect", "service/storage/"),
+        ("nats", "service/stream/"),
+        ("redis", "service/query/"),
+        ("litestar", "service/api/"),
+        ("uvicorn", "service/up.py"),
+    ],
+)
+def test_a_driver_is_named_only_where_it_lives(driver, home):
+    users = {
+        path for path, tree in TREES.items() if driver in {n.split(".")[0] for n in imported(tree)}
+    }
+    strangers = {path for path in users if not path.startswith(home)}
+    assert strangers <= {"service/app.py", "service/bootstrap.py"}
+
+
+def test_accounts_never_hear_of_http():
+    accounts = [tree for path, tree in TREES.items() if path.startswith("service/accounts/")]
+    names = {name for tree in accounts for name in imported(tree)}
+    assert not [n for n in names if n.split(".")[0] in {"litestar", "http", "httpx2", "uvicorn"}]
+
+
+def test_no_file_is_named_for_a_pattern():
+    vague = {"utils", "common", "core", "base", "helpers", "services", "schemas", "models", "misc"}
+    assert [path for path in TREES if vague & set(re.split(r"[/.]", path))] == []
+
+
+def test_importing_everything_opens_nothing():
+    modules = [path.removesuffix(".py").replace("/", ".") for path in TREES]
+    code = f"import importlib, threading, os\nfor m in {modules!r}: importlib.import_module(m)\n"
+    code += "print(threading.active_count(), len(os.listdir('/proc/self/fd')))"
+    bare = "import threading, os; print(threading.active_count(), len(os.listdir('/proc/self/fd')))"
+    assert _output(code) == _output(bare)
+
+
+def _output(code: str) -> str:
+    run = [sys.executable, "-c", code]
+    return subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "queries").glob("*.sql")), ids=lambda p: p.name)
+def test_every_query_says_in_its_first_line_what_it_answers(path):
+    assert re.match(r"-- \S.{10,}\n", path.read_text("utf-8"))
+
+
+def test_a_sibling_for_one_engine_stands_in_for_no_other_text():
+    for path in (ROOT / "queries").glob("*.*.sql"):
+        assert path.suffixes[-2] in {".duckdb", ".clickhouse"}, path.name
+
+
+def test_no_tracked_file_knows_the_path_of_one_machine():
+    path = re.compile(r"(?:^|[\s\"'`(=])/(?:home|root|tmp|work|Users)/\w")
+    assert [name for name in _texts() if path.search((ROOT / name).read_text("utf-8"))] == []
+
+
+def test_no_pinned_version_knows_where_it_was_downloaded():
+    pins = (ROOT / "constraints.txt").read_text("utf-8")
+    assert not re.search(r"://|--index|--find-links|@ ", pins)
+    assert all(re.match(r"[a-z0-9-]+==\S+( ; .+)?$", line) for line in pins.splitlines())
+
+
+def _texts() -> list[str]:
+    paths = [ROOT / name for name in TRACKED if name and "static" not in name]
+    return [str(p.relative_to(ROOT)) for p in paths if p.is_file() and p.suffix in TEXTS]

@@ -1,0 +1,39 @@
+"""Environments: the default one, and who sees its metrics."""
+
+from pathlib import Path
+
+import pytest
+
+from service.accounts.environments import DEFAULT_ENVIRONMENT, Environments
+from service.database import open_database, upgrade
+from service.errors import NotFound
+from service.settings import Settings
+
+
+@pytest.fixture
+async def environments(tmp_path: Path):
+    database = open_database(Settings(data_dir=tmp_path))
+    await upgrade(database)
+    yield Environments(database)
+    await database.close()
+
+
+async def test_the_default_environment_is_private_until_somebody_says_else(environments):
+    assert (await environments.ensure_default()).public_metrics is False
+    assert environments.public_tenant() is None
+
+
+async def test_public_metrics_are_those_of_the_default_environment(environments):
+    await environments.ensure_default(public_metrics=True)
+    assert environments.public_tenant() == DEFAULT_ENVIRONMENT
+
+
+async def test_who_sees_the_metrics_changes_only_when_it_is_said(environments):
+    made = await environments.ensure_default(public_metrics=True)
+    assert await environments.ensure_default() == made
+    assert not (await environments.ensure_default(public_metrics=False)).public_metrics
+
+
+async def test_an_environment_that_does_not_exist_is_not_found(environments):
+    with pytest.raises(NotFound, match="env_other"):
+        await environments.find("env_other")
