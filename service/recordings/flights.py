@@ -159,11 +159,17 @@ def arrival(flight: Flight, departed: int) -> int:
     such moment; a flight that was diverted has no time in the air and counts from its departure.
     """
     zone = zones()[flight.dest]
+    clock = minutes_of_clock(flight.arr_time)
     earliest = departed + (flight.air_time or 0) * _MINUTE
-    offset = _offset(zone, earliest // _HOUR)
-    clock = (earliest + offset) // _MINUTE % _DAY
-    guess = earliest + (minutes_of_clock(flight.arr_time) - clock) % _DAY * _MINUTE
-    return guess + offset - _offset(zone, guess // _HOUR)
+    offsets = {_offset(zone, earliest // _HOUR), _offset(zone, earliest // _HOUR + 24)}
+    guesses = {_next(clock, earliest, offset): offset for offset in offsets}
+    return min(at for at, offset in guesses.items() if _offset(zone, at // _HOUR) == offset)
+
+
+def _next(clock: int, earliest: int, offset: int) -> int:
+    """When a clock that is ahead of UTC by `offset` shows those minutes of a day, ms UTC."""
+    shown = (earliest + offset) // _MINUTE
+    return earliest + (clock - shown) % _DAY * _MINUTE
 
 
 def minutes_of_clock(hhmm: str) -> int:
