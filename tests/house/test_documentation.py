@@ -46,6 +46,23 @@ def test_every_error_code_is_documented(code):
     assert f"`{code}`" in PAGES
 
 
+def routes() -> set[str]:
+    """The paths that `service/api` names, without the types of their parts."""
+    sources = sorted((ROOT / "service" / "api").rglob("*.py"))
+    calls = r'(?:read|change)\(\s*(?:"[A-Z]+",\s*)?"(/[^"]*)"'
+    found = re.findall(calls, "\n".join(source.read_text("utf-8") for source in sources))
+    return {re.sub(r":\w+}", "}", path) for path in found}
+
+
+@pytest.mark.parametrize("path", sorted(routes()))
+def test_every_route_is_documented(path):
+    assert re.search(rf"{re.escape(path)}[`/,]", PAGES)
+
+
+def test_there_are_routes_to_look_for():
+    assert {"/api/v1/events", "/api/health", "/-/verify"} <= routes()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_documented_and_shows_an_example_of_itself(command):
     assert command in PAGES
