@@ -30,7 +30,7 @@ def arm(where: str) -> None:
     _left.clear()
     if where:
         point, _, times = where.partition(":")
-        if point not in POINTS or not (times or "1").isdigit():
+        if point not in POINTS or not (times or "1").isdecimal():
             raise SettingsError(f"HEADRACE_CRASH_AT {where!r}: one of {', '.join(POINTS)}, or …:N")
         _left[point] = int(times or 1)
 

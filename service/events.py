@@ -98,7 +98,11 @@ def milliseconds(moment: datetime) -> int:
     """Whole milliseconds since 1970 UTC, rounded down; a moment without an offset is UTC."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1_000_000 + (0.5 if moment.year >= 1970 else -0.5)) // 1000
+    since = moment - _1970
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
+
+
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -250,20 +254,31 @@ def unpack(message: bytes) -> Batch:
         events.validate(full=True)
         about = events.schema.metadata or {}
         tenant, received_at = about[b"tenant"].decode(), int(about[b"received_at"])
-    except (pa.ArrowException, zstandard.ZstdError, KeyError, ValueError, StopIteration) as error:
+    except _UNREADABLE as error:
         raise PoisonMessage(f"unreadable batch: {error}") from error
     if not events.schema.equals(COLUMNS):
         raise PoisonMessage("the batch has other columns than this version writes")
+    if any(column.null_count for column in events.columns) or not 0 <= received_at < 2**63:
+        raise PoisonMessage("the batch has values that this version does not write")
     return Batch(tenant, received_at, events.replace_schema_metadata(None))
+
+
+_UNREADABLE = (
+    pa.ArrowException,
+    zstandard.ZstdError,
+    KeyError,
+    ValueError,
+    OSError,
+    StopIteration,
+)
+"""What reading a damaged message raises; Arrow has OSError for buffers that are cut off."""
 
 
 def _inflate(message: bytes) -> bytes:
     size = load_of(message).bytes
     if not 0 < size <= LARGEST_UNPACKED:
         raise ValueError(f"it says that it inflates to {size} bytes")
-    columns = zstandard.ZstdDecompressor().decompress(
-        message[_HEAD.size :], max_output_size=size, allow_extra_data=False
-    )
-    if len(columns) != size:
-        raise ValueError(f"it inflates to {len(columns)} bytes and says {size}")
-    return columns
+    packed = message[_HEAD.size :]
+    if (really := zstandard.frame_content_size(packed)) != size:
+        raise ValueError(f"it inflates to {really} bytes and says {size}")
+    return zstandard.ZstdDecompressor().decompress(packed, allow_extra_data=False)

@@ -20,7 +20,7 @@ class Hints:
 
     def seen(self, keys: Keys) -> NDArray[np.bool_]:
         """For each key, whether its event was acknowledged before, as far as is known here."""
-        seen = self._own.find(keys) != 0
+        seen: NDArray[np.bool_] = self._own.find(keys) != 0
         if self._near_net and not seen.all():
             seen |= self._near_net.find(keys) != 0
         return seen

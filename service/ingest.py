@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import msgspec
 
@@ -20,7 +21,13 @@ from service.telemetry import events_accepted, events_hinted, events_rejected
 
 LARGEST_LEAD = 24 * 3600 * 1000
 """How far in the future (ms) an event's time may lie."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_NAMES = (
+    ("eventType", attrgetter("types")),
+    ("userId", attrgetter("users")),
+    ("sessionId", attrgetter("sessions")),
+    ("eventId", attrgetter("ids")),
+)
 
 
 class Rejected(msgspec.Struct, frozen=True, rename="camel"):
@@ -122,17 +129,11 @@ class Ingest:
     # The steps. Each looks at whole columns first: good batches pass without a loop.
 
     def _drop_control_characters(self, take: _Take) -> None:
-        rows = take.rows
-        for name, column in (
-            ("eventType", rows.types),
-            ("userId", rows.users),
-            ("sessionId", rows.sessions),
-            ("eventId", rows.ids),
-        ):
+        for name, column_of in _NAMES:
+            column = column_of(take.rows)
             if not "".join(column).isprintable():
                 bad = [n for n, text in enumerate(column) if _CONTROL.search(text)]
                 take.drop(bad, name, f"`{name}` must not hold control characters")
-                rows = take.rows
 
     def _drop_far_future(self, take: _Take) -> None:
         limit = take.now + LARGEST_LEAD

@@ -6,6 +6,7 @@ they are read. The first occurrence of an event in stream order is kept, every l
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,9 @@ from service.events import COLUMNS, Batch, unpack
 from service.near_net import Keys, NearNet, Positions
 from service.storage.protocol import EPOCH_SHIFT, Group, Progress
 from service.stream.protocol import Message
+
+Numbers = NDArray[np.uint32]
+"""Numbers of rows, counted over a run of messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +95,36 @@ def suspect(incoming: Incoming, net: NearNet) -> Suspects:
         else np.zeros(len(near), bool)
     )
     chosen = np.flatnonzero(near | far)
-    candidates = pa.table(
+    return Suspects(_candidates(incoming, chosen, seen_at[chosen]), int(far.sum()))
+
+
+def unconfirmed(incoming: Incoming, suspects: Suspects, stored: Numbers) -> pa.Table:
+    """Candidates that the store does not hold where the near net saw their digest.
+
+    Another event has the same digest, and hides from the net whether this one is stored: it is
+    asked for once more, by its timestamp.
+    """
+    rows = suspects.candidates["row"].to_numpy()
+    near = suspects.candidates["timestamp"].is_null().to_numpy()
+    chosen = np.setdiff1d(rows[near], stored)
+    return _candidates(incoming, chosen, np.zeros(len(chosen), np.uint64))
+
+
+def _candidates(incoming: Incoming, chosen: NDArray[Any], seen_at: Positions) -> pa.Table:
+    """Rows as `EventStore.recognise` wants them: by position where that is known (not 0)."""
+    near = seen_at != 0
+    return pa.table(
         {
             "row": pa.array(chosen, pa.uint32()),
             "tenant": incoming.rows["tenant"].take(chosen),
             "event_id": incoming.rows["event_id"].take(chosen),
-            "position": pa.array(seen_at[chosen], pa.uint64(), mask=~near[chosen]),
-            "timestamp": pa.array(incoming.times[chosen], pa.int64(), mask=near[chosen]),
+            "position": pa.array(seen_at, pa.uint64(), mask=~near),
+            "timestamp": pa.array(incoming.times[chosen], pa.int64(), mask=near),
         }
     )
-    return Suspects(candidates, int(far.sum()))
 
 
-def make_plan(
-    incoming: Incoming, stored: NDArray[np.uint32], before: Progress, after: Progress
-) -> Plan:
+def make_plan(incoming: Incoming, stored: Numbers, before: Progress, after: Progress) -> Plan:
     """Keep the first occurrence of each event that is not stored already.
 
     `stored` are the numbers of the rows that the store recognised.

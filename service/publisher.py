@@ -25,6 +25,8 @@ from service.telemetry import ingest_unavailable, publish_seconds
 
 FULL_MESSAGE = 500
 """Events after which a message waits for no more company."""
+FULL_MESSAGE_BYTES = 1024 * 1024
+"""The same in bytes, so that company never makes a message larger than the stream takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +55,20 @@ class Publisher:
 
         Raises IngestionUnavailable when it does not say so in time, or when too much is waiting.
         """
-        size = rows.weight()
+        waiter = _Waiter(rows, rows.weight(), asyncio.get_running_loop().create_future())
         try:
-            self._admit(size)
-            waiter = _Waiter(rows, asyncio.get_running_loop().create_future())
-            self._queued += size
-            try:
-                self._lane(tenant).add(waiter)
-                return await waiter.place
-            finally:
-                self._queued -= size
+            self._admit(waiter.weight)
+            self._lane(tenant).add(waiter)
+            return await waiter.place
         except IngestionUnavailable:
             ingest_unavailable.inc()
             raise
 
-    def _admit(self, size: int) -> None:
-        if self._queued and self._queued + size > self._settings.queue_bytes:
+    def _admit(self, weight: int) -> None:
+        """Count what comes in until it is sent or given up, whether or not its caller stays."""
+        if self._queued and self._queued + weight > self._settings.queue_bytes:
             raise IngestionUnavailable("too much is waiting for the stream; try again", 1.0)
+        self._queued += weight
 
     def _lane(self, tenant: str) -> "_Lane":
         lane = self._lanes.get(tenant)
@@ -87,6 +86,8 @@ class Publisher:
             for waiter in waiters:
                 waiter.fail(error)
             return
+        finally:
+            self._queued -= sum(waiter.weight for waiter in waiters)
         first = 0
         for waiter in waiters:
             end = first + len(waiter.rows)
@@ -112,6 +113,7 @@ class Publisher:
 @dataclass(slots=True)
 class _Waiter:
     rows: Rows
+    weight: int
     place: asyncio.Future[Place]
 
     def answer(self, place: Place) -> None:
@@ -134,13 +136,15 @@ class _Lane:
     send: Callable[[Sequence[_Waiter]], Coroutine[Any, Any, None]]
     waiting: list[_Waiter] = field(default_factory=list)
     events: int = 0
+    weight: int = 0
     timer: asyncio.TimerHandle | None = None
     sending: set[asyncio.Task[None]] = field(default_factory=set)
 
     def add(self, waiter: _Waiter) -> None:
         self.waiting.append(waiter)
         self.events += len(waiter.rows)
-        if self.events >= FULL_MESSAGE:
+        self.weight += waiter.weight
+        if self.events >= FULL_MESSAGE or self.weight >= FULL_MESSAGE_BYTES:
             self.leave()
         elif self.timer is None:
             self.timer = asyncio.get_running_loop().call_later(self.linger, self.leave)
@@ -148,7 +152,8 @@ class _Lane:
     def leave(self) -> None:
         if self.timer:
             self.timer.cancel()
-        waiters, self.waiting, self.events, self.timer = self.waiting, [], 0, None
+        waiters, self.waiting, self.timer = self.waiting, [], None
+        self.events = self.weight = 0
         task = asyncio.get_running_loop().create_task(self.send(waiters))
         self.sending.add(task)
         task.add_done_callback(self.sending.discard)

@@ -46,7 +46,9 @@ far_lookups = _counter(
 dead_letters = _counter("headrace_dead_letters", "Messages put aside because they are unreadable.")
 append_seconds = _timer("headrace_append_seconds", "Duration of one insert.")
 writer_failures = _counter("headrace_writer_failures", "Attempts of the writer that failed.")
-writer_lag_events = _gauge("headrace_writer_lag_messages", "Messages on the stream not yet stored.")
+writer_lag_messages = _gauge(
+    "headrace_writer_lag_messages", "Messages on the stream not yet stored."
+)
 stream_epochs = _counter(
     "headrace_stream_epochs", "Times the stream was found rolled back or made anew."
 )

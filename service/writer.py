@@ -12,12 +12,22 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
+import pyarrow as pa
 
 from service import crash
 from service.errors import HeadraceError, StoreFenced
 from service.events import load_of
 from service.near_net import NearNet, remember_stored
-from service.plan import Plan, Poison, make_plan, open_messages, suspect
+from service.plan import (
+    Incoming,
+    Numbers,
+    Plan,
+    Poison,
+    make_plan,
+    open_messages,
+    suspect,
+    unconfirmed,
+)
 from service.settings import Settings
 from service.storage.mark import Mark
 from service.storage.protocol import EPOCH_SHIFT, EventStore, Progress
@@ -32,6 +42,7 @@ from service.telemetry import (
     stream_epochs,
     stream_gaps,
     writer_failures,
+    writer_lag_messages,
 )
 
 READ_MESSAGES = 256
@@ -54,19 +65,30 @@ class Writer:
         self.works = False
         """True while `run` goes on and its last attempt did not fail."""
         self._stopping = False
+        self._certain = False
+        """Whether the last step ended well, so that what is known here still holds."""
         self._stored = Progress()
         """What the store says."""
         self._place = Progress()
         """Where reading goes on: as `_stored`, but in a new epoch when the stream is another."""
+        self._remembered: Progress | None = None
+        """How far the near net is filled; None while it is being filled."""
         self._connections = -1
         self._committed: deque[tuple[int, int]] = deque()
         """(time, sequence) of the last message of each group, until it is purged."""
 
     async def begin(self) -> None:
-        """Find the place in the stream and fill the near net; the mark is true afterwards."""
+        """Find the place in the stream and fill the near net; the mark is true afterwards.
+
+        After a failure too: the last insert may be in the store although it was not reported.
+        """
         self._stored = await self._store.progress()
-        await remember_stored(self.near_net, self._store, self._stored.position)
+        if self._stored != self._remembered:
+            self._remembered = None
+            await remember_stored(self.near_net, self._store, self._stored.position)
+            self._remembered = self._stored
         await self._find_place()
+        self._certain = True
 
     async def run(self) -> None:
         """Store what comes until `stop`; failures are logged and tried again with a pause.
@@ -84,7 +106,9 @@ class Writer:
                     raise
                 except (HeadraceError, OSError) as error:
                     self.works = False
-                    await self._recover(error, pause)
+                    writer_failures.inc()
+                    log().error("writer.failed", reason=str(error) or type(error).__name__)
+                    await asyncio.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
             self.works = False
@@ -100,13 +124,18 @@ class Writer:
 
     async def step(self, wait: float) -> bool:
         """Carry one group from the stream to the store; False if none came in `wait` seconds."""
-        await self._follow_connection()
+        if not self._certain:
+            await self.begin()
+        self._certain = False
         messages = await self._gather(wait)
-        if messages and await self._follow_connection():
+        in_place = await self._is_in_place()
+        if in_place and messages:
             crash.point("writer.after_read")
             await self._carry_out(await self._plan(messages))
-        await self._purge()
-        return bool(messages)
+        if in_place:
+            await self._purge()
+        self._certain = True
+        return bool(messages) or not in_place
 
     async def _gather(self, wait: float) -> Sequence[Message]:
         """A run of messages worth one insert: enough events, enough time, or an urgent one."""
@@ -137,16 +166,26 @@ class Writer:
         self._note_gap(messages)
         incoming = await asyncio.to_thread(open_messages, messages, self._place.epoch)
         await self._put_dead_letters(incoming.poison)
-        suspects = await asyncio.to_thread(suspect, incoming, self.near_net)
-        far_lookups.inc(suspects.far)
-        stored = _NONE
-        if suspects.candidates.num_rows:
-            known = await self._store.recognise(suspects.candidates)
-            stored = known["row"].to_numpy()
+        stored = await self._recognise(incoming)
         after = self._after(messages[-1])
         plan = await asyncio.to_thread(make_plan, incoming, stored, self._stored, after)
         events_repeated.inc(plan.repeats)
         return plan
+
+    async def _recognise(self, incoming: Incoming) -> Numbers:
+        """The numbers of the rows that the store holds already."""
+        suspects = await asyncio.to_thread(suspect, incoming, self.near_net)
+        far_lookups.inc(suspects.far)
+        stored = await self._stored_among(suspects.candidates)
+        again = await self._stored_among(unconfirmed(incoming, suspects, stored))
+        return np.concatenate([stored, again])
+
+    async def _stored_among(self, candidates: pa.Table) -> Numbers:
+        if not candidates.num_rows:
+            return _NONE
+        known = await self._store.recognise(candidates)
+        numbers: Numbers = known["row"].to_numpy()
+        return numbers
 
     async def _carry_out(self, plan: Plan) -> None:
         crash.point("writer.before_commit")
@@ -156,6 +195,7 @@ class Writer:
         self._stored = self._place = plan.group.after
         self._committed.append((self._stored.message_time, self._stored.sequence))
         await asyncio.to_thread(self.near_net.add, plan.keys, plan.positions, plan.times)
+        self._remembered = self._stored
         events_stored.inc(plan.group.rows.num_rows)
         self._mark.advance(self._stored)
 
@@ -191,9 +231,15 @@ class Writer:
             await self._stream.purge(before)
             crash.point("writer.after_purge")
 
-    async def _follow_connection(self) -> bool:
-        """False when the broker was lost since the last look; the place is then found anew."""
-        if self._connections == self._stream.connections:
+    async def _is_in_place(self) -> bool:
+        """False when the stream may be another than the one last read; the place is found anew."""
+        place, state = self._place, await self._stream.state()
+        writer_lag_messages.set(max(0, state.last_sequence - place.sequence))
+        if (
+            self._connections == self._stream.connections
+            and place.stream_created == state.created
+            and place.sequence <= state.last_sequence
+        ):
             return True
         await self._find_place()
         return False
@@ -205,6 +251,7 @@ class Writer:
         if await self._is_the_same_stream(stored, state):
             self._place = stored
         else:
+            self._committed.clear()
             before_all = max(0, state.first_sequence - 1)
             self._place = Progress(stored.epoch + 1, state.created, before_all)
             if stored.epoch:
@@ -224,17 +271,3 @@ class Writer:
         if stored.sequence == 0 or stored.sequence < state.first_sequence:
             return True
         return await self._stream.message_id(stored.sequence) == stored.message_id
-
-    async def _recover(self, error: Exception, pause: float) -> None:
-        """After a failure: wait, and learn from the store what became of the last insert."""
-        writer_failures.inc()
-        log().error("writer.failed", code=getattr(error, "code", ""), reason=str(error))
-        await asyncio.sleep(pause)
-        try:
-            stored = await self._store.progress()
-            if stored != self._stored:
-                self._stored = stored
-                await remember_stored(self.near_net, self._store, stored.position)
-            await self._find_place()
-        except (HeadraceError, OSError) as again:
-            log().error("writer.waiting", reason=str(again))

@@ -32,6 +32,9 @@ LARGEST_READ = 8 * 1024 * 1024
 _STREAM_FULL = {10077, 10047, 10023}
 """JetStream's error codes for a stream or a disk that takes no more."""
 _NOT_FOUND = 10059
+_HEADROOM = 4096
+"""Bytes of a message that its headers may take."""
+_LONGEST_REASON = 500
 _LOST = (
     nats.errors.Error,
     OSError,
@@ -39,7 +42,9 @@ _LOST = (
 )
 
 
-class _ApiError(Exception):
+class _ApiError(ConnectionError):
+    """JetStream answers, but refuses; while it starts it refuses everything."""
+
     def __init__(self, code: int, description: str) -> None:
         super().__init__(f"{description} ({code})")
         self.code = code
@@ -93,7 +98,8 @@ class JetStream:
     async def publish(self, tenant: str, message_id: str, body: bytes, timeout: float) -> Receipt:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        pause = 0.05
+        pause, reason = 0.05, "no time was left"
+        self._check_size(body)
         while (left := deadline - loop.time()) > 0:
             try:
                 return await self._publish_once(
@@ -103,8 +109,6 @@ class JetStream:
                 if error.code in _STREAM_FULL:
                     raise IngestionUnavailable(f"the stream is full: {error}", 5.0) from error
                 reason = str(error)
-            except nats.errors.MaxPayloadError as error:
-                raise TooLarge("the batch is larger than the broker takes; send less") from error
             except _LOST as error:
                 reason = str(error) or type(error).__name__
             await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))
@@ -112,6 +116,11 @@ class JetStream:
         raise IngestionUnavailable(
             f"the stream did not acknowledge in {timeout:g} s: {reason}", 1.0
         )
+
+    def _check_size(self, body: bytes) -> None:
+        """A broker that gets more than it takes ends the connection of all who share it."""
+        if len(body) > self._nats.max_payload - _HEADROOM:
+            raise TooLarge("the batch is larger than the broker takes; send less")
 
     async def _publish_once(
         self, tenant: str, message_id: str, body: bytes, timeout: float
@@ -179,16 +188,15 @@ class JetStream:
         await self._api(f"STREAM.PURGE.{subjects.EVENTS}", {"seq": before})
 
     async def put_dead_letter(self, tenant: str, origin: int, reason: str, body: bytes) -> None:
-        answer = await self._nats.request(
-            subjects.dead_letters(tenant),
-            body,
-            timeout=READ_TIMEOUT,
-            headers={
-                "Nats-Msg-Id": f"dead-{origin}",
-                "Headrace-Origin": str(origin),
-                "Headrace-Reason": reason.replace("\n", " ").encode("ascii", "replace").decode(),
-            },
-        )
+        text = " ".join(reason.encode("ascii", "replace").decode().split())
+        headers = {
+            "Nats-Msg-Id": f"dead-{origin}",
+            "Headrace-Origin": str(origin),
+            "Headrace-Reason": text[:_LONGEST_REASON],
+        }
+        # Whoever else writes to the stream may fill a message to the brim: the flow must go on.
+        kept = body[: self._nats.max_payload - _HEADROOM]
+        answer = await self._request(subjects.dead_letters(tenant), kept, headers)
         if error := _decode_publish_answer(answer.data).error:
             raise ConnectionError(f"the dead letter was not kept: {error.description}")
 
@@ -216,16 +224,19 @@ class JetStream:
             await self._api(f"STREAM.UPDATE.{config['name']}", config)
 
     async def _api(self, subject: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        try:
-            answer = await self._nats.request(
-                f"$JS.API.{subject}", msgspec.json.encode(body or {}), timeout=READ_TIMEOUT
-            )
-        except _LOST as error:
-            raise ConnectionError(f"the broker is away: {error or type(error).__name__}") from error
+        answer = await self._request(f"$JS.API.{subject}", msgspec.json.encode(body or {}))
         result: dict[str, Any] = msgspec.json.decode(answer.data)
         if "error" in result:
             raise _ApiError(result["error"].get("err_code", 0), result["error"]["description"])
         return result
+
+    async def _request(
+        self, subject: str, body: bytes, headers: dict[str, str] | None = None
+    ) -> Msg:
+        try:
+            return await self._nats.request(subject, body, timeout=READ_TIMEOUT, headers=headers)
+        except _LOST as error:
+            raise ConnectionError(f"the broker is away: {error or type(error).__name__}") from error
 
 
 async def open_jetstream(url: str, max_bytes: int, duplicate_window: int) -> JetStream:
@@ -246,7 +257,7 @@ async def open_jetstream(url: str, max_bytes: int, duplicate_window: int) -> Jet
             )
             await stream.prepare(max_bytes, duplicate_window)
             return stream
-        except (*_LOST, ConnectionError, _ApiError) as error:
+        except _LOST as error:
             log().warning("stream.waiting", reason=str(error) or type(error).__name__)
             await connection.close()
             await asyncio.sleep(pause)

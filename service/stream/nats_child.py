@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
@@ -24,6 +25,9 @@ from service.telemetry import log
 START_TIMEOUT = 30.0
 LARGEST_MESSAGE = 32 * 1024 * 1024
 """A whole request of the largest size fits into one message."""
+_MOST_DISK = 2**60
+"""What JetStream may reserve. Its own default, a part of the free disk, refuses to make a stream
+whose limit is larger; what counts is the stream's limit, and a full disk is met when it comes."""
 _MEMORY_LIMIT = "160MiB"
 """A soft limit for the child's garbage collector, so that a laptop's memory stays the laptop's."""
 
@@ -49,7 +53,8 @@ class NatsChild:
 
     async def start(self) -> None:
         """Start the child and return when it answers; raises NatsServerFailed."""
-        self._end_orphan()
+        await self._end_orphan()
+        self._choose_port()
         self._write_configuration()
         await self._spawn()
         self._keeper = asyncio.create_task(self._keep_running(), name="nats-child")
@@ -96,7 +101,7 @@ class NatsChild:
                 stdout=output,
                 stderr=output,
                 env={**_environment(), "GOMEMLIMIT": _MEMORY_LIMIT},
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=_dying_with_parent() if sys.platform == "linux" else None,
             )
         (self._folder / "pid").write_text(str(self._process.pid))
         await self._wait_until_listening()
@@ -121,6 +126,11 @@ class NatsChild:
         lines = (self._folder / "nats.log").read_text(errors="replace").splitlines()
         return lines[-1] if lines else "it said nothing"
 
+    def _choose_port(self) -> None:
+        """Keep the remembered port if it is free: another program must not see our password."""
+        self._port = _free_port(int(self._port))
+        (self._folder / "port").write_text(self._port)
+
     def _write_configuration(self) -> None:
         path = self._folder / "nats.conf"
         path.touch(mode=0o600)
@@ -129,18 +139,21 @@ class NatsChild:
 listen: "127.0.0.1:{self._port}"
 max_payload: {LARGEST_MESSAGE}
 authorization {{ user: headrace, password: "{self._password}" }}
-jetstream {{ store_dir: "{self._folder.absolute()}", sync_interval: always }}
+jetstream {{
+  store_dir: {_quoted(str(self._folder.absolute()))}
+  max_file: {_MOST_DISK}
+  sync_interval: always
+}}
 """
         )
 
-    def _end_orphan(self) -> None:
+    async def _end_orphan(self) -> None:
         """End a child that outlived its parent (where the system cannot tie the two together)."""
-        path = self._folder / "pid"
         with contextlib.suppress(OSError, ValueError):
-            pid = int(path.read_text())
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if str(self._folder / "nats.conf").encode() in command:
+            pid = int((self._folder / "pid").read_text())
+            while str(self._folder / "nats.conf") in _command_of(pid):
                 os.kill(pid, signal.SIGKILL)
+                await asyncio.sleep(0.02)
 
 
 def _binary() -> str:
@@ -166,11 +179,30 @@ def _remembered(path: Path, make: Callable[[], str]) -> str:
     return path.read_text()
 
 
-def _free_port() -> str:
+def _free_port(wanted: int = 0) -> str:
+    """A free port of this machine, the wanted one if it is free."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the child itself does
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _command_of(pid: int) -> str:
+    """The command line of a process; empty when there is none."""
+    if Path("/proc/self").exists():
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    ps = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+    return subprocess.run(ps, capture_output=True, text=True, check=False).stdout  # noqa: S603
+
+
+def _dying_with_parent() -> Callable[[], None]:
+    prctl = ctypes.CDLL(None).prctl  # looked up before the fork, where locks may be held
+    return lambda: prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
