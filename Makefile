@@ -23,8 +23,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt uv || true
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e . --group dev || { \
 	  echo "uv found no way; trying pip"; \
-	  $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' && \
-	  $(BIN)/python -m pip install --quiet -c constraints.txt -e . --group dev; }
+	  $(BIN)/python -m pip install -qq --upgrade 'pip>=25.1' && \
+	  $(BIN)/python -m pip install -qq -c constraints.txt -e . --group dev; }
 	@touch $(STAMP)
 
 demo: $(STAMP) ## start everything and replay the flights of 2013 into it
