@@ -47,15 +47,18 @@ class _Expiry(click.ParamType[int]):
     name = "when"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        now = time.time_ns() // 1_000_000
         if span := re.fullmatch(r"(\d{1,6})([mhd])", str(value)):
-            return time.time_ns() // 1_000_000 + int(span[1]) * _UNITS[span[2]]
+            return now + int(span[1]) * _UNITS[span[2]]
         try:
             moment = datetime.fromisoformat(str(value))
         except ValueError:
             self.fail(f"{value!r} is neither like 30d, 12h, 90m nor an ISO date", param, ctx)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        return int(moment.timestamp() * 1000)
+        if (at := int(moment.timestamp() * 1000)) <= now:
+            self.fail(f"{value!r} has gone by", param, ctx)
+        return at
 
 
 def main() -> None:
@@ -147,16 +150,19 @@ def keys_create(name: str, scopes: str, expires: int | None) -> None:
 
 
 @keys.command("list")
-def keys_list() -> None:
-    """All keys, the revoked ones too. Of a key itself only the beginning is known.
+@click.option("--all", "revoked_too", is_flag=True, help="The revoked keys too.")
+def keys_list(revoked_too: bool) -> None:
+    """The keys and when each was used last. Of a key itself only the beginning is known.
 
     \b
     For example:
       headrace keys list
+      headrace keys list --all
     """
     from service.accounts.commands import list_keys
 
-    asyncio.run(list_keys(_settings(), Console(width=None if sys.stdout.isatty() else 160)))
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    asyncio.run(list_keys(_settings(), revoked_too, console))
 
 
 @keys.command("revoke")

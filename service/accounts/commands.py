@@ -62,14 +62,15 @@ async def create_key(
         return await keys.create(name, scopes, expires_at=expires_at)
 
 
-async def list_keys(settings: Settings, console: Console) -> None:
+async def list_keys(settings: Settings, revoked_too: bool, console: Console) -> None:
     """Print the keys of the data directory as a table."""
     table = Table(Column("id", no_wrap=True), box=None)
     for heading in ("name", "begins", "scopes", "created", "last used", "state"):
         table.add_column(heading, overflow="fold")
     async with opened_keys(settings) as keys:
         for key in await keys.list():
-            table.add_row(*_cells(key))
+            if revoked_too or key.revoked_at is None:
+                table.add_row(*_cells(key))
     console.print(table)
 
 

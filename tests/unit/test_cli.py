@@ -28,7 +28,8 @@ def test_a_key_is_listed_without_its_text_and_revoked_by_its_id(run):
     assert "ingest,read" in listed
     key_id = re.search(r"key_\w+", listed)[0]
     assert run("keys", "revoke", key_id).exit_code == 0
-    assert "revoked" in run("keys", "list").stdout
+    assert key_id not in run("keys", "list").stdout
+    assert "revoked" in run("keys", "list", "--all").stdout
 
 
 @pytest.mark.parametrize("when", ["30d", "12h", "90m", "2999-01-01", "2999-01-01T10:00:00+02:00"])
@@ -37,10 +38,12 @@ def test_a_key_can_expire_after_a_span_or_at_a_time(run, when):
     assert "live until" in run("keys", "list").stdout
 
 
-def test_a_span_that_is_none_is_a_usage_error(run):
-    refused = run("keys", "create", "--name", "k", "--expires", "soon")
+@pytest.mark.parametrize("when", ["soon", "30", "30y", "-1d", "2001-01-01", "2999-13-01"])
+def test_an_end_that_is_none_or_has_gone_by_is_a_usage_error(run, when):
+    refused = run("keys", "create", "--name", "k", "--expires", when)
     assert refused.exit_code == 2
-    assert "30d, 12h" in refused.stderr
+    assert when in refused.stderr
+    assert run("keys", "list").stdout.count("\n") == 1
 
 
 def test_an_error_is_one_line_on_stderr_and_exit_code_1(run):
