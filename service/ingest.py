@@ -112,7 +112,11 @@ class Ingest:
         Raises IngestionUnavailable when the stream does not acknowledge or too much is waiting;
         the same ids may then be sent again.
         """
-        take = _take(tenant, records, idempotency_key)
+        try:
+            take = _take(tenant, records, idempotency_key)
+        except _NOT_WRITABLE:
+            writable = [_writable(n, record) for n, record in enumerate(records)]
+            take = _take(tenant, writable, idempotency_key)
         for step in self._steps:
             step(take)
         for refused in take.rejected:
@@ -190,6 +194,22 @@ def _take(tenant: str, records: Sequence[Event | Rejected], idempotency_key: str
         rejected=refused,
         event_ids=event_ids,
     )
+
+
+_NOT_WRITABLE = (RecursionError, UnicodeEncodeError)
+"""What a field raises that Python holds and JSON does not: bottomless, or half a character."""
+
+
+def _writable(index: int, record: Event | Rejected) -> Event | Rejected:
+    if isinstance(record, Rejected):
+        return record
+    for field in ("metadata", "payload"):
+        try:
+            msgspec.json.encode(getattr(record, field))
+        except _NOT_WRITABLE as error:
+            message = f"`{field}` cannot be written as JSON: {error}"
+            return Rejected(index, record.event_id, InvalidInput.code, field, message)
+    return record
 
 
 def _verdict(take: _Take, place: Place | None, receipt: str | None) -> Verdict:

@@ -1,0 +1,31 @@
+"""Hints: what the door says of repeats."""
+
+import numpy as np
+
+from service.hints import Hints
+from service.near_net import NearNet
+
+
+def keys(*numbers):
+    return np.array(numbers, np.uint64)
+
+
+def test_a_key_is_seen_once_it_is_recorded():
+    hints = Hints()
+    assert hints.seen(keys(1, 2)).tolist() == [False, False]
+    hints.record(keys(1), position=9)
+    assert hints.seen(keys(1, 2)).tolist() == [True, False]
+
+
+def test_what_the_writer_remembers_counts_too():
+    net = NearNet(10)
+    hints = Hints(net)
+    net.add(keys(5), keys(1), np.zeros(1, np.int64))
+    assert hints.seen(keys(5, 6)).tolist() == [True, False]
+
+
+def test_acknowledgements_may_come_in_any_order_and_twice():
+    hints = Hints()
+    for position, key in ((7, 1), (6, 2), (7, 1), (1 << 41, 3), (5, 4)):
+        hints.record(keys(key, key), position)
+    assert hints.seen(keys(1, 2, 3, 4, 5)).tolist() == [True] * 4 + [False]
