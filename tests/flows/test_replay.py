@@ -68,6 +68,14 @@ async def test_everything_is_sent_in_batches_and_counted(replays: Replays, tmp_p
     assert "counted: 10 new" in replays.printed
 
 
+async def test_on_a_terminal_it_draws_a_bar(replays: Replays, tmp_path: Path) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=120, force_terminal=True, legacy_windows=False)
+    await replay([a_file(tmp_path)], ReplayOptions(), replays.url, "k", console)
+    assert "10/10" in out.getvalue()
+    assert "events/s" in out.getvalue()
+
+
 async def test_a_second_replay_counts_nothing_and_is_right(
     replays: Replays, tmp_path: Path
 ) -> None:
