@@ -21,13 +21,13 @@ class Hints:
     def seen(self, keys: Keys) -> NDArray[np.bool_]:
         """For each key, whether its event was acknowledged before, as far as is known here."""
         seen: NDArray[np.bool_] = self._own.find(keys) != 0
-        if self._near_net and not seen.all():
-            seen |= self._near_net.find(keys) != 0
+        if self._near_net:
+            unknown = np.flatnonzero(~seen)
+            seen[unknown] = self._near_net.find(keys[unknown]) != 0
         return seen
 
     def record(self, keys: Keys, position: int) -> None:
-        """Remember keys that were acknowledged at `position`."""
-        new = keys[self._own.find(keys) == 0]
-        if len(new):
-            positions = np.full(len(new), position, np.uint64)
-            self._own.add(new, positions, np.zeros(len(new), np.int64))
+        """Remember keys, not seen before, that were acknowledged at `position`."""
+        if len(keys):
+            positions = np.full(len(keys), position, np.uint64)
+            self._own.add(keys, positions, np.zeros(len(keys), np.int64))
