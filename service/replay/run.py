@@ -119,7 +119,7 @@ class Replay:
         async with Client(base_url, api_key, limits) as client:
             with progress(self._console, self._name(), extent.events * self._options.repeat) as bar:
                 await self._send_all(client, bar)
-            report = await self._checked(client, before)
+            report = await self._checked(client, before, interrupted=self._stop.is_set())
         report.show(self._console)
         return report
 
@@ -197,7 +197,7 @@ class Replay:
         if self._options.strict:
             raise InvalidInput(f"{place}: {reason}")
 
-    async def _checked(self, client: Client, before: Baseline) -> Report:
+    async def _checked(self, client: Client, before: Baseline, interrupted: bool) -> Report:
         if self._failure:
             return Report(self._tally, failure=self._failure)
         try:
@@ -206,4 +206,4 @@ class Replay:
             return Report(
                 self._tally, failure=f"everything was sent, but the check failed: {error}"
             )
-        return Report(self._tally, result, interrupted=self._stop.is_set())
+        return Report(self._tally, result, interrupted=interrupted)
