@@ -13,6 +13,7 @@ from service.api.events.stats import Stats
 from service.api.guards import Gate
 from service.api.health import Health, Ping
 from service.api.openapi import openapi_config
+from service.api.operators import Operators
 from service.api.problems import answer_error
 from service.api.questions.numbers import Numbers
 from service.api.questions.receipts import ReceiptRoutes
@@ -45,8 +46,15 @@ def _routes(service: Service) -> list[HTTPRouteHandler]:
         *Numbers(asking, questions).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),
         *KeyRoutes(gate, service.keys).routes(),
+        *_operators(service).routes(),
         *Health(service.started_at, service.ready, _pings(service)).routes(),
     ]
+
+
+def _operators(service: Service) -> Operators:
+    serves_metrics = service.settings.prometheus_enabled
+    parts = service.rollup, service.store, service.stream
+    return Operators(service.operator_token, serves_metrics, *parts)
 
 
 def _pings(service: Service) -> Mapping[str, Ping]:

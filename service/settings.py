@@ -43,6 +43,12 @@ class Settings:
         "HEADRACE_LOG_FORMAT", "auto", "`auto`: console on a terminal, JSON elsewhere."
     )
 
+    prometheus_enabled: bool = _setting(
+        "PROMETHEUS_ENABLED",
+        False,
+        "`true` serves the telemetry at `/-/metrics` to whoever reaches the port.",
+    )
+
     # The parts; an empty URL means the embedded one
     nats_url: str = _setting(
         "NATS_URL", "", "NATS with JetStream. Empty: a nats-server child process.", secret=True
@@ -121,7 +127,7 @@ class Settings:
 
     # The writer and the event store
     dedupe_ids: int = _setting(
-        "HEADRACE_DEDUPE_IDS", 10_000_000, "Ids the near net remembers (about 20 bytes each)."
+        "HEADRACE_DEDUPE_IDS", 10_000_000, "Ids the near net remembers (about 27 bytes each)."
     )
     group_events: int = _setting("HEADRACE_GROUP_EVENTS", 50_000, "Most events in one insert.")
     group_seconds: float = _setting(

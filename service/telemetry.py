@@ -9,7 +9,14 @@ import sys
 from typing import Any, Literal
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 
 registry = CollectorRegistry()
 
@@ -62,6 +69,9 @@ rollup_mismatches = _counter(
 accounts_failures = _counter(
     "headrace_accounts_failures", "Readings of the accounts' database that failed."
 )
+
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def exposition() -> bytes:

@@ -14,12 +14,13 @@ from litestar.handlers import HTTPRouteHandler
 from service import dead_letters
 from service.api.answers import Answer, Success, headers_of, iso, json_answer
 from service.api.guards import key_of
-from service.api.openapi import Said, change, data, read, refusal, text_parameter
+from service.api.openapi import Said, change, data, document, read, refusal, text_parameter
 from service.errors import InvalidInput, Unauthenticated
 from service.inspection import inspect
 from service.rollup import Finding, Rollup
 from service.storage.protocol import EventStore
 from service.stream.protocol import DeadLetter, Stream
+from service.telemetry import CONTENT_TYPE, exposition
 
 
 class Inspection(msgspec.Struct):
@@ -48,8 +49,16 @@ class DeadLetterList(msgspec.Struct, rename="camel"):
 class Operators:
     """The routes for operators. `token` opens them; nobody else has it."""
 
-    def __init__(self, token: str, rollup: Rollup, store: EventStore, stream: Stream) -> None:
+    def __init__(
+        self,
+        token: str,
+        serves_metrics: bool,
+        rollup: Rollup,
+        store: EventStore,
+        stream: Stream,
+    ) -> None:
         self._token = token
+        self._serves_metrics = serves_metrics
         self._rollup = rollup
         self._store = store
         self._stream = stream
@@ -57,11 +66,16 @@ class Operators:
     def routes(self) -> list[HTTPRouteHandler]:
         """The handlers."""
         return [
+            *(read("/-/metrics", self.metrics, _METRICS) if self._serves_metrics else ()),
             *read("/-/verify", self.verify, _VERIFY),
             *read("/-/dead-letters", self.list_letters, _LIST),
             change("POST", "/-/dead-letters/{number:str}/replay", self.replay, _CHANGE),
             change("DELETE", "/-/dead-letters/{number:str}", self.discard, _CHANGE),
         ]
+
+    async def metrics(self, request: Request[Any, Any, Any]) -> Answer:
+        """The telemetry in Prometheus' text form; open to all where PROMETHEUS_ENABLED is set."""
+        return Answer(200, exposition(), (b"content-type", CONTENT_TYPE.encode()))
 
     async def verify(self, request: Request[Any, Any, Any]) -> Answer:
         """Compare rollups with raw rows, and the stream's offset with the store."""
@@ -73,7 +87,9 @@ class Operators:
         """List the dead letters."""
         self._admit(request)
         letters = await dead_letters.listed(self._stream)
-        return json_answer(200, Success(data=DeadLetterList([report_of(letter) for letter in letters])))
+        return json_answer(
+            200, Success(data=DeadLetterList([report_of(letter) for letter in letters]))
+        )
 
     async def replay(self, request: Request[Any, Any, Any]) -> Answer:
         """Put a dead letter on the stream again."""
@@ -116,6 +132,7 @@ def report_of(letter: DeadLetter) -> DeadLetterReport:
 
 _REFUSED = refusal(401, "Not the operator's token.")
 _NUMBER = text_parameter("number", "The dead letter's number.", where="path")
+_METRICS = Said("operators", [document(200, str, "The series.")], key=False)
 _VERIFY = Said("operators", [data(200, Inspection, "What was compared."), _REFUSED])
 _LIST = Said("operators", [data(200, DeadLetterList, "The dead letters."), _REFUSED])
 _CHANGE = Said(
