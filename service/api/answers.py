@@ -20,11 +20,11 @@ _Data = TypeVar("_Data")
 _encode = msgspec.json.Encoder().encode
 
 
-class Success(msgspec.Struct, Generic[_Data]):
+class Success(msgspec.Struct, Generic[_Data], kw_only=True):
     """The envelope of whatever went well."""
 
-    data: _Data
     success: Literal[True] = True
+    data: _Data
 
 
 class Answer(ASGIResponse):

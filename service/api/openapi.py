@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from litestar import Request, Router, get, head, route
+from litestar import Request, Router, get, route
 from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig, ResponseSpec
@@ -79,7 +79,7 @@ def read(path: str, handler: Any, said: Said) -> list[HTTPRouteHandler]:
     """The handlers of a resource that is read: GET, and HEAD with the same headers."""
     return [
         get(path, **_documentation(handler, said))(handler),
-        head(path, include_in_schema=False)(handler),
+        route(path, http_method="HEAD", status_code=200, include_in_schema=False)(handler),
     ]
 
 

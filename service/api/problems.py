@@ -58,11 +58,11 @@ class ProblemError(msgspec.Struct):
     details: dict[str, Any]
 
 
-class ProblemBody(msgspec.Struct):
+class ProblemBody(msgspec.Struct, kw_only=True):
     """An error in the events face's form."""
 
-    error: ProblemError
     success: Literal[False] = False
+    error: ProblemError
 
 
 class Problem(Response[None]):
@@ -91,7 +91,8 @@ def problem(
     status: int, code: str, message: str, details: dict[str, Any] | None = None, *headers: Header
 ) -> Answer:
     """An error in the events face's form."""
-    return json_answer(status, ProblemBody(ProblemError(code, message, details or {})), *headers)
+    body = ProblemBody(error=ProblemError(code, message, details or {}))
+    return json_answer(status, body, *headers)
 
 
 def _status(error: HeadraceError) -> int | None:

@@ -1,9 +1,9 @@
 """uvicorn's HTTP protocol, with the limits that it leaves out.
 
-* The head of a request must be complete `HEAD_SECONDS` after its first byte, or after the
+* The head of a request must be complete `head_seconds` after its first byte, or after the
   connection was made: 408, and the connection is closed.
 * A head has at most `LARGEST_HEAD` bytes: 431.
-* A body that goes on after its answer was given (413, 415) is thrown away for `LINGER_SECONDS`, so
+* A body that goes on after its answer was given (413, 415) is thrown away for `linger_seconds`, so
   that the client comes to read the answer; then the connection is closed.
 * What is not HTTP, Content-Length together with Transfer-Encoding included, is 400.
 
@@ -20,13 +20,14 @@ from service.api.problems import ProblemBody, ProblemError
 from service.errors import InvalidInput, RequestTimeout, TooLarge
 from service.telemetry import log
 
-HEAD_SECONDS = 10.0
 LARGEST_HEAD = 32 * 1024
-LINGER_SECONDS = 10.0
 
 
 class HeadraceProtocol(HttpToolsProtocol):
     """One connection."""
+
+    head_seconds = 10.0
+    linger_seconds = 10.0
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -37,7 +38,7 @@ class HeadraceProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._set_deadline(HEAD_SECONDS, self._head_is_late)
+        self._set_deadline(self.head_seconds, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._drop_deadline()
@@ -57,7 +58,7 @@ class HeadraceProtocol(HttpToolsProtocol):
             if self._head_bytes > LARGEST_HEAD:
                 self._head_is_large()
             elif self._deadline is None:
-                self._set_deadline(HEAD_SECONDS, self._head_is_late)
+                self._set_deadline(self.head_seconds, self._head_is_late)
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -77,7 +78,7 @@ class HeadraceProtocol(HttpToolsProtocol):
         super().on_response_complete()
         answered_early = self._in_body and self.cycle.response_complete
         if answered_early and not self.transport.is_closing():
-            self._set_deadline(LINGER_SECONDS, self.transport.close)
+            self._set_deadline(self.linger_seconds, self.transport.close)
 
     def send_400_response(self, msg: str) -> None:
         """What uvicorn calls for bytes that are no HTTP request."""
@@ -85,14 +86,14 @@ class HeadraceProtocol(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         if not self.transport.is_closing():
-            message = f"the request's head was not complete after {HEAD_SECONDS:g} seconds"
+            message = f"the request's head was not complete after {self.head_seconds:g} seconds"
             self._refuse(408, RequestTimeout.code, message)
 
     def _head_is_large(self) -> None:
         self._refuse(431, TooLarge.code, f"a request's head has at most {LARGEST_HEAD} bytes")
 
     def _refuse(self, status: int, code: str, message: str) -> None:
-        content = msgspec.json.encode(ProblemBody(ProblemError(code, message, {})))
+        content = msgspec.json.encode(ProblemBody(error=ProblemError(code, message, {})))
         self.transport.write(
             STATUS_LINE[status]
             + b"content-type: application/json\r\n"

@@ -147,9 +147,10 @@ def _taken(verdict: Verdict, stored: bool | msgspec.UnsetType) -> Answer:
     if verdict.duplicates:
         message = "Event already processed (duplicate)"
         taken = Taken(event_id, False, True, message, verdict.receipt, stored)
-        return json_answer(200, Success(taken))
+        return json_answer(200, Success(data=taken))
     message = "Event accepted for processing"
-    return json_answer(202, Success(Taken(event_id, True, False, message, verdict.receipt, stored)))
+    taken = Taken(event_id, True, False, message, verdict.receipt, stored)
+    return json_answer(202, Success(data=taken))
 
 
 def _taken_batch(verdict: Verdict, total: int, stored: bool | msgspec.UnsetType) -> Answer:
@@ -163,7 +164,7 @@ def _taken_batch(verdict: Verdict, total: int, stored: bool | msgspec.UnsetType)
         receipt=verdict.receipt,
         stored=stored,
     )
-    return json_answer(202, Success(taken))
+    return json_answer(202, Success(data=taken))
 
 
 def _all_rejected(verdict: Verdict) -> Answer:

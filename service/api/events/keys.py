@@ -50,7 +50,7 @@ class KeyRoutes:
         """List the keys."""
         caller = await self._gate.caller(headers_of(request.scope), "admin")
         keys = await self._keys.list(caller.tenant)
-        return json_answer(200, Success(KeyList([_report(key) for key in keys])))
+        return json_answer(200, Success(data=KeyList([_report(key) for key in keys])))
 
     async def revoke_key(self, request: Request[Any, Any, Any]) -> Answer:
         """Revoke a key.
@@ -60,7 +60,7 @@ class KeyRoutes:
         scope = request.scope
         caller = await self._gate.caller(headers_of(scope), "admin")
         key = await self._keys.revoke(scope["path_params"]["key_id"], caller.tenant)
-        return json_answer(200, Success(_report(key)))
+        return json_answer(200, Success(data=_report(key)))
 
 
 def _report(key: Key) -> KeyReport:

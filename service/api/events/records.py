@@ -59,11 +59,16 @@ _FIELDS = {
 }
 """Each field, and what is allowed in it."""
 
-EVENT_SCHEMA: dict[str, Any] = {
-    **msgspec.json.schema_components([WireEvent])[1]["WireEvent"],
-    "additionalProperties": True,
-    "title": "Event",
-}
+
+def _event_schema() -> dict[str, Any]:
+    schema = msgspec.json.schema_components([WireEvent])[1]["WireEvent"]
+    for name, allowed in _FIELDS.items():
+        schema["properties"][name]["description"] = allowed
+    schema["properties"]["timestamp"]["format"] = "date-time"
+    return {**schema, "additionalProperties": True, "title": "Event"}
+
+
+EVENT_SCHEMA = _event_schema()
 """An event as JSON Schema, for the documentation."""
 
 _decode_event = msgspec.json.Decoder(WireEvent).decode

@@ -34,7 +34,7 @@ class Stats:
     async def stats(self, request: Request[Any, Any, Any]) -> Answer:
         """How fast events come in."""
         caller = await self._gate.caller(headers_of(request.scope), "read", "ingest")
-        return json_answer(200, Success(await self._questions.stats(caller.tenant)))
+        return json_answer(200, Success(data=await self._questions.stats(caller.tenant)))
 
 
 _EXAMPLE = {

@@ -15,14 +15,14 @@ from service.storage.mark import Mark
 
 
 class ReceiptReport(msgspec.Struct):
-    """What became of `events` events: `stored` of them are kept, `duplicates` were there before.
+    """What became of the `accepted` events: `stored` of them are kept, `duplicates` were known.
 
     `queued`: on the stream's disk, not yet at the store. `stored`: in the store. `queryable`: in
     every answer from now on. The embedded store takes the last two steps as one.
     """
 
     state: Literal["queued", "stored", "queryable"]
-    events: int
+    accepted: int
     stored: int
     duplicates: int
 
@@ -46,13 +46,13 @@ class ReceiptRoutes:
         caller = await self._gate.caller(headers_of(scope), "read", "ingest")
         place = self._receipts.read(caller.tenant, scope["path_params"]["receipt"])
         if self._mark.progress.position < place.position:
-            return json_answer(200, Success(ReceiptReport("queued", place.count, 0, 0)))
+            return json_answer(200, Success(data=ReceiptReport("queued", place.count, 0, 0)))
         counts = await self._questions.receipt_counts(caller.tenant, place)
         report = ReceiptReport("queryable", place.count, counts.stored, counts.duplicates)
-        return json_answer(200, Success(report))
+        return json_answer(200, Success(data=report))
 
 
-_EXAMPLE = {"state": "queryable", "events": 500, "stored": 498, "duplicates": 2}
+_EXAMPLE = {"state": "queryable", "accepted": 500, "stored": 498, "duplicates": 2}
 _RECEIPT = Said(
     "questions",
     [

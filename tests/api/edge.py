@@ -1,0 +1,205 @@
+"""The application on a port of the loopback, over real parts where they are quick, tiny ones else.
+
+Ingest is real; its stream keeps what it is given in a list. Questions answer one document.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import httpx2
+import uvicorn
+
+from service.accounts.keys import Principal
+from service.api.wire import HeadraceProtocol
+from service.app import create_app
+from service.errors import InvalidKey
+from service.events import unpack
+from service.hints import Hints
+from service.ingest import Ingest
+from service.publisher import Publisher
+from service.query.cache import AnswerCache, Computed, Served
+from service.receipts import Receipts
+from service.settings import Settings
+from service.storage.mark import Mark
+from service.stream.protocol import Receipt
+
+KEY = {"x-api-key": "evp_all"}
+TENANT = "env_default"
+
+
+SCOPES = {"evp_all": {"ingest", "read", "admin"}, "evp_in": {"ingest"}, "evp_out": {"read"}}
+
+
+class Keys:
+    """Three keys, named after what they may do."""
+
+    async def verify(self, text: str) -> Principal:
+        if text not in SCOPES:
+            raise InvalidKey("the API key is unknown, expired or revoked")
+        return Principal(TENANT, frozenset(SCOPES[text]), text, text)
+
+
+@dataclass
+class Environments:
+    public: str | None = TENANT
+
+    def public_tenant(self) -> str | None:
+        return self.public
+
+
+@dataclass
+class Stream:
+    """Keeps the ids it is given; `error` is raised instead when there is one."""
+
+    ids: list[str] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    error: Exception | None = None
+
+    async def publish(self, tenant: str, message_id: str, body: bytes, timeout: float) -> Receipt:
+        await self.ping()
+        self.events += unpack(body).events.to_pylist()
+        self.ids = [event["event_id"] for event in self.events]
+        return Receipt(1, False)
+
+    async def ping(self) -> None:
+        if self.error:
+            raise self.error
+
+
+@dataclass
+class Questions:
+    """Answers every question with `document`, through a real cache."""
+
+    document: bytes = b'{"totalEvents":1}'
+    cache: AnswerCache = field(default_factory=lambda: AnswerCache(10))
+    computed: int = 0
+    error: Exception | None = None
+
+    async def metrics(self, tenant: str, parameters: Any, at_least: int = 0) -> Served:
+        return await self.cache.answer(repr(parameters).encode(), self._compute, at_least)
+
+    async def stats(self, tenant: str) -> dict[str, Any]:
+        return {"ingestionRate": 0.0, "totalIngested": 7, "timestamp": "2030-01-01T00:00:00Z"}
+
+    async def receipt_counts(self, tenant: str, place: Any) -> SimpleNamespace:
+        return SimpleNamespace(stored=place.count, duplicates=0)
+
+    async def _compute(self) -> Computed:
+        if self.error:
+            raise self.error
+        self.computed += 1
+        return Computed(self.document, 1, 1_700_000_000_000)
+
+    numbers = metrics
+
+
+class Pinged:
+    async def ping(self) -> None: ...
+
+
+@dataclass
+class Edge:
+    """A running application, a client for it, and the parts it stands on."""
+
+    client: httpx2.AsyncClient
+    port: int
+    parts: SimpleNamespace
+
+    async def send(self, events: Any, **more: Any) -> httpx2.Response:
+        """Send a batch."""
+        return await self.client.post(
+            "/api/v1/events/batch", json={"events": events}, headers=KEY, **more
+        )
+
+    async def post(self, body: bytes, path: str = "/batch", **headers: str) -> httpx2.Response:
+        """Send a raw body; `content_type="…"` becomes the header of that name."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {"content-type": "application/json", **KEY, **named}
+        return await self.client.post(f"/api/v1/events{path}", content=body, headers=named)
+
+    async def raw(self, request: bytes) -> bytes:
+        """What comes back for these bytes until the server closes the connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+
+def an_event(**changes: Any) -> dict[str, Any]:
+    """An event as a caller writes it."""
+    return {
+        "eventType": "click",
+        "userId": "ada",
+        "sessionId": "s1",
+        "timestamp": "2024-01-30T12:34:56Z",
+        **changes,
+    }
+
+
+def parts_of(**changes: Any) -> SimpleNamespace:
+    """The parts of a service; settings by name, other parts replace the ones here."""
+    fields = Settings.__dataclass_fields__
+    named = {name: changes.pop(name) for name in list(changes) if name in fields}
+    settings, mark, receipts = Settings(**named), Mark(), Receipts(b"secret")
+    stream = Stream()
+    publisher = Publisher(stream, mark, Hints(), settings)
+    parts = SimpleNamespace(
+        settings=settings,
+        mark=mark,
+        receipts=receipts,
+        stream=stream,
+        store=Pinged(),
+        database=Pinged(),
+        keys=Keys(),
+        environments=Environments(),
+        questions=Questions(),
+        ingest=Ingest(publisher, receipts, settings),
+        started_at=time.time(),
+        ready=lambda: True,
+    )
+    return SimpleNamespace(**vars(parts) | changes)
+
+
+class _Server(uvicorn.Server):
+    capture_signals = nullcontext  # type: ignore[assignment]
+
+    async def main_loop(self) -> None:
+        """uvicorn's own looks ten times a second whether it should end."""
+        await self.on_tick(0)
+        while not self.should_exit:
+            await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def running(
+    protocol: type[HeadraceProtocol] = HeadraceProtocol, **changes: Any
+) -> AsyncIterator[Edge]:
+    """The application served as `headrace up` serves it, on a free port."""
+    parts = parts_of(**changes)
+    config = uvicorn.Config(
+        create_app(parts),  # type: ignore[arg-type]
+        port=0,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.002)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            yield Edge(client, port, parts)
+    finally:
+        server.should_exit = True
+        await task

@@ -1,0 +1,64 @@
+"""The OpenAPI document and its page."""
+
+import re
+
+import pytest
+
+from service.app import create_app
+from tests.api.edge import Edge, parts_of
+
+FACE = {
+    ("/api/v1/events", "post"),
+    ("/api/v1/events/batch", "post"),
+    ("/api/v1/events/stats", "get"),
+    ("/api/v1/analytics/metrics", "get"),
+    ("/api/v1/analytics/numbers", "get"),
+    ("/api/v1/receipts/{receipt}", "get"),
+    ("/api/auth/api-key", "get"),
+    ("/api/auth/api-key/{key_id}", "delete"),
+    ("/api/health", "get"),
+    ("/api/ready", "get"),
+    ("/api/live", "get"),
+}
+
+
+async def test_the_page_asks_nobody_else_for_anything(edge: Edge):
+    page = await edge.client.get("/docs")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(named) == 4
+    for path in named:
+        assert path.startswith("/docs/")
+        assert (await edge.client.get(path)).status_code == 200
+
+
+async def test_the_pages_own_script_names_no_other_host(edge: Edge):
+    script = (await edge.client.get("/docs/swagger-ui-start.js")).text
+    assert "://" not in script
+    assert "validatorUrl: null" in script
+
+
+async def test_the_document_has_every_route_of_the_face(edge: Edge):
+    document = (await edge.client.get("/docs/openapi.json")).json()
+    found = {(path, method) for path, item in document["paths"].items() for method in item}
+    assert found >= FACE
+
+
+def test_every_route_says_what_it_takes_and_gives():
+    document = create_app(parts_of()).openapi_schema.to_schema()
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            assert operation["summary"], path
+            good = [r for status, r in operation["responses"].items() if status < "300"]
+            assert all("schema" in r["content"]["application/json"] for r in good), path
+            assert ("requestBody" in operation) == (
+                path.startswith("/api/v1/events") and method == "post"
+            )
+
+
+@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/events/batch"])
+async def test_the_examples_of_the_document_are_taken_in(edge: Edge, path: str):
+    document = (await edge.client.get("/docs/openapi.json")).json()
+    example = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    answer = await edge.client.post(path, json=example["example"], headers={"x-api-key": "evp_in"})
+    assert answer.status_code == 202
