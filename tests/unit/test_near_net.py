@@ -1,5 +1,7 @@
 """The near net: what it remembers, what it forgets, and what it says of the forgotten."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -46,7 +48,7 @@ def test_keys_that_want_the_same_slot_are_all_found():
 def test_at_least_the_promised_number_of_ids_is_remembered(ids, numbers, cuts):
     net = NearNet(ids)
     edges = sorted({0, len(numbers), *(min(c, len(numbers)) for c in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         fill(net, numbers[start:end], positions=range(start + 1, end + 1))
     remembered = found(net, *numbers)
     assert all(remembered[-ids:])
