@@ -25,6 +25,8 @@ from service.telemetry import ingest_unavailable, publish_seconds
 
 FULL_MESSAGE = 500
 """Events after which a message waits for no more company."""
+LONGEST_LINGER = 5
+"""How many times its usual wait a message waits for the one before it."""
 FULL_MESSAGE_BYTES = 1024 * 1024
 """The same in bytes, so that company never makes a message larger than the stream takes."""
 
@@ -129,7 +131,8 @@ class _Waiter:
 class _Lane:
     """One tenant's requests, gathered into messages.
 
-    A message leaves when it is full or when its first request has waited long enough.
+    A message leaves when it is full, when its first request has waited long enough, or when the
+    message before it is acknowledged: the busier the lane, the larger its messages.
     """
 
     linger: float
@@ -147,7 +150,8 @@ class _Lane:
         if self.events >= FULL_MESSAGE or self.weight >= FULL_MESSAGE_BYTES:
             self.leave()
         elif self.timer is None:
-            self.timer = asyncio.get_running_loop().call_later(self.linger, self.leave)
+            linger = self.linger * LONGEST_LINGER if self.sending else self.linger
+            self.timer = asyncio.get_running_loop().call_later(linger, self.leave)
 
     def leave(self) -> None:
         if self.timer:
@@ -156,7 +160,12 @@ class _Lane:
         self.events = self.weight = 0
         task = asyncio.get_running_loop().create_task(self.send(waiters))
         self.sending.add(task)
-        task.add_done_callback(self.sending.discard)
+        task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self.sending.discard(task)
+        if self.waiting and not self.sending:
+            self.leave()
 
 
 def _together(waiters: Sequence[_Waiter]) -> Rows:
