@@ -26,8 +26,8 @@ class Hints:
             seen[unknown] = self._near_net.find(keys[unknown]) != 0
         return seen
 
-    def record(self, keys: Keys, position: int) -> None:
-        """Remember keys, not seen before, that were acknowledged at `position`."""
+    def record(self, keys: Keys) -> None:
+        """Remember keys, not seen before, whose events were acknowledged."""
         if len(keys):
-            positions = np.full(len(keys), position, np.uint64)
-            self._own.add(keys, positions, np.zeros(len(keys), np.int64))
+            anywhere, whenever = np.ones(len(keys), np.uint64), np.zeros(len(keys), np.int64)
+            self._own.add(keys, anywhere, whenever)

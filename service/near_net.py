@@ -23,7 +23,7 @@ _WINDOW_ROWS = 500_000
 _LOAD = 0.7
 _SLOTS = 16
 _WIDEST = 2**32 - 1
-"""Positions in one table are kept as 32-bit distances from its first."""
+"""Positions in one table are kept as 32-bit numbers."""
 
 
 class NearNet:
@@ -63,13 +63,12 @@ class NearNet:
         start = 0
         while start < len(keys):
             table = self._tables[0]
-            room = self._capacity - table.used
-            end = start + min(room, table.reach(positions[start:]))
+            end = start + min(self._capacity - table.used, table.reach(positions[start:]))
             if end == start:
                 self._turn()
-                continue
-            table.add(keys[start:end], positions[start:end], times[start:end])
-            start = end
+            else:
+                table.add(keys[start:end], positions[start:end], times[start:end])
+                start = end
 
     def forget_before(self, latest: int | None) -> None:
         """Take note that ids up to event time `latest` are stored but not remembered here."""
@@ -89,17 +88,15 @@ class _Table:
     def __init__(self, capacity: int) -> None:
         self._buckets = int(capacity / _LOAD / _SLOTS) + 1
         self._keys = np.zeros((self._buckets, _SLOTS), np.uint64)
-        self._offsets = np.zeros((self._buckets, _SLOTS), np.uint32)
+        self._numbers = np.zeros((self._buckets, _SLOTS), np.uint32)
         self._filled = np.zeros(self._buckets, np.int64)
-        self._base: int | None = None
+        self._numbering = _Numbering()
         self.used = 0
         self.latest: int | None = None
 
     def reach(self, positions: Positions) -> int:
-        """How many of these ascending positions this table can still express."""
-        if self._base is None:
-            self._base = int(positions[0])
-        return int(np.searchsorted(positions, np.uint64(self._base + _WIDEST), side="right"))
+        """How many of these ascending positions this table can take in one `add`."""
+        return self._numbering.reach(positions)
 
     def find(self, keys: Keys) -> Positions:
         found = np.zeros(len(keys), np.uint64)
@@ -111,14 +108,14 @@ class _Table:
             slots = same.argmax(axis=1)
             hit = same[np.arange(len(active)), slots]
             if hit.any():
-                offsets = self._offsets[buckets[hit], slots[hit]]
-                found[active[hit]] = offsets.astype(np.uint64) + np.uint64(self._base or 0)
+                numbers = self._numbers[buckets[hit], slots[hit]]
+                found[active[hit]] = self._numbering.positions(numbers)
             further = ~hit & (self._filled[buckets] == _SLOTS)
             active, buckets = active[further], self._next(buckets[further])
         return found
 
     def add(self, keys: Keys, positions: Positions, times: NDArray[np.int64]) -> None:
-        offsets = (positions - np.uint64(self._base or 0)).astype(np.uint32)
+        numbers = self._numbering.numbers(positions)
         active, buckets = np.arange(len(keys)), self._bucket_of(keys)
         while len(active):
             order = np.argsort(buckets, kind="stable")
@@ -127,7 +124,7 @@ class _Table:
             slots = self._filled[buckets] + rank
             fits = slots < _SLOTS
             here, there = buckets[fits], slots[fits]
-            self._offsets[here, there] = offsets[active[fits]]
+            self._numbers[here, there] = numbers[active[fits]]
             self._keys[here, there] = keys[active[fits]]
             np.maximum.at(self._filled, here, there + 1)
             active, buckets = active[~fits], self._next(buckets[~fits])
@@ -141,6 +138,41 @@ class _Table:
 
     def _next(self, buckets: NDArray[np.int64]) -> NDArray[np.int64]:
         return (buckets + 1) % self._buckets
+
+
+class _Numbering:
+    """Positions as 32-bit numbers, and back. Positions ascend, and leap at a new epoch: each leap
+    begins another run of consecutive numbers."""
+
+    def __init__(self) -> None:
+        self._firsts = np.zeros(0, np.uint64)
+        self._begins = np.zeros(0, np.uint64)
+        self._last = -1
+
+    def reach(self, positions: Positions) -> int:
+        """How many of these ascending positions belong to one run, begun here if need be."""
+        if not len(self._firsts) or int(positions[0]) - int(self._firsts[-1]) > self._room():
+            if self._last >= _WIDEST:
+                return 0
+            self._firsts = np.append(self._firsts, positions[0])
+            self._begins = np.append(self._begins, np.uint64(self._last + 1))
+        widest = self._firsts[-1] + np.uint64(self._room())
+        return int(np.searchsorted(positions, widest, side="right"))
+
+    def numbers(self, positions: Positions) -> NDArray[np.uint32]:
+        """The numbers of positions that `reach` has allowed."""
+        numbers = (positions - self._firsts[-1] + self._begins[-1]).astype(np.uint32)
+        self._last = max(self._last, int(numbers[-1]))
+        return numbers
+
+    def positions(self, numbers: NDArray[np.uint32]) -> Positions:
+        wide = numbers.astype(np.uint64)
+        run = np.searchsorted(self._begins, wide, side="right") - 1
+        return wide - self._begins[run] + self._firsts[run]
+
+    def _room(self) -> int:
+        """How far from the first position of the last run numbers reach."""
+        return _WIDEST - int(self._begins[-1])
 
 
 async def remember_stored(net: NearNet, store: EventStore, position: int) -> None:

@@ -108,7 +108,7 @@ class Publisher:
             )
         crash.point("door.after_publish")
         position = self._mark.progress.epoch << EPOCH_SHIFT | receipt.sequence
-        self._hints.record(keys[~seen], position)
+        self._hints.record(keys[~seen])
         return position, seen
 
 
