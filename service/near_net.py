@@ -161,7 +161,8 @@ class _Numbering:
 
     def numbers(self, positions: Positions) -> NDArray[np.uint32]:
         """The numbers of positions that `reach` has allowed."""
-        numbers = (positions - self._firsts[-1] + self._begins[-1]).astype(np.uint32)
+        wide = positions - self._firsts[-1] + self._begins[-1]
+        numbers: NDArray[np.uint32] = wide.astype(np.uint32)
         self._last = max(self._last, int(numbers[-1]))
         return numbers
 
