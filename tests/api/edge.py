@@ -81,7 +81,9 @@ class Questions:
     error: Exception | None = None
 
     async def metrics(self, tenant: str, parameters: Any, at_least: int = 0) -> Served:
-        return await self.cache.answer(repr(parameters).encode(), self._compute, at_least)
+        return await self.cache.answer(
+            repr(parameters.canonical()).encode(), self._compute, at_least
+        )
 
     async def stats(self, tenant: str) -> dict[str, Any]:
         return {"ingestionRate": 0.0, "totalIngested": 7, "timestamp": "2030-01-01T00:00:00Z"}
@@ -160,6 +162,8 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         environments=Environments(),
         questions=Questions(),
         ingest=Ingest(publisher, receipts, settings),
+        rollup=None,
+        operator_token="operator",
         started_at=time.time(),
         ready=lambda: True,
     )
