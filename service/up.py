@@ -60,6 +60,7 @@ async def _up(settings: Settings, afterwards: Afterwards) -> int:
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
             await _serve(service, listener, stop, afterwards)
+    gc.unfreeze()  # what stays frozen is a leak to DuckDB's binding, which says so at length
     log().info("service.ended")
     return 0
 
