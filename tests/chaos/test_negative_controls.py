@@ -1,0 +1,70 @@
+"""The judge can say no: services broken on purpose are found out, each by its own fault.
+
+Every control runs the same fault that a sound service survives in the tests beside this one. The
+judge is a sound service on the folder that the broken one left.
+"""
+
+import sys
+import time
+
+import pytest
+
+from tests.chaos.clients import Ledger, Load, make_events
+from tests.chaos.faults import die_at, die_while_the_broker_stalls, roll_back, storm
+from tests.chaos.judge import Findings, judge, wait_until_counted
+
+
+@pytest.fixture
+def broken(new_service):
+    """Makes a service with this part broken."""
+
+    def make(part, **settings):
+        service = new_service(**settings)
+        service.sound_command = service.command
+        service.command = [sys.executable, "-m", "tests.chaos.broken", part]
+        return service
+
+    return make
+
+
+def judged(service, ledger) -> Findings:
+    if service.exit_code() is None:
+        service.kill()
+    service.command = service.sound_command
+    return judge(service, ledger)
+
+
+def test_a_door_that_answers_before_the_stream_does_loses_events(broken, seed):
+    service = broken("hasty-door").start()
+    load = Load(service, seed)
+    die_while_the_broker_stalls(service, load)
+    assert judged(service, load.ledger).lost
+
+
+def test_a_mark_moved_before_its_rows_loses_events(broken, seed):
+    service = broken("mark-first")
+    load = Load(service, seed)
+    die_at(service, "writer.after_commit", load)
+    assert judged(service, load.ledger).lost
+
+
+def test_a_mark_moved_after_its_rows_doubles_events(broken, seed):
+    service = broken("mark-last")
+    load = Load(service, seed)
+    die_at(service, "writer.after_commit", load)
+    assert judged(service, load.ledger).doubled
+
+
+def test_a_writer_that_resumes_from_its_highest_sequence_loses_events(broken, dice):
+    service, ledger = broken("trusting-writer"), Ledger()
+    roll_back(service, ledger, dice)
+    assert judged(service, ledger).lost
+
+
+def test_a_writer_that_judges_no_repeats_doubles_events(broken, dice, seed):
+    service, ledger = broken("forgetful-writer", HEADRACE_DUPLICATE_WINDOW=1).start(), Ledger()
+    events = make_events(dice, "stormed", 500)
+    storm(service, ledger, events, f"{seed}-1")
+    wait_until_counted(service, len(ledger.acknowledged))
+    time.sleep(0.5)
+    assert judged(service, ledger).doubled

@@ -1,0 +1,37 @@
+"""What every folder of tests may use."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running import RunningService
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "chaos: something is killed, filled up or turned back")
+
+
+@pytest.fixture(scope="session")
+def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service that all tests share: use ids of your own, and leave it running."""
+    service = RunningService(tmp_path_factory.mktemp("running") / "data")
+    try:
+        yield service.start()
+    finally:
+        service.clean_up()
+
+
+@pytest.fixture
+def new_service(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
+    """Makes services of the test's own, not started yet; whatever is left of them is ended."""
+    made: list[RunningService] = []
+
+    def make(**options: Any) -> RunningService:
+        made.append(RunningService(tmp_path / f"data{len(made)}", **options))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.clean_up()
