@@ -1,6 +1,6 @@
--- How many rolled up rows lie in the last bucket, which is taken whole, but beyond the end.
+-- How many rolled up rows lie beyond the end in a bucket that was taken whole.
 SELECT count(*) AS events
 FROM events
 WHERE tenant = {tenant:String}
-    AND timestamp >= {end:Int64} AND timestamp < {whole_to:Int64}
+    AND timestamp >= {end:Int64} AND timestamp < {beyond:Int64}
     AND position <= (SELECT position FROM rolled)

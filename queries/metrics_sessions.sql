@@ -45,7 +45,7 @@ SELECT
     ) - (
         SELECT count(*)
         FROM sessions
-        JOIN others ON others.session_key = sessions.session_key
-        WHERE sessions.tenant = {tenant:String}
-            AND sessions.home >= {whole_from:Int64} AND sessions.home < {whole_to:Int64}
+        WHERE tenant = {tenant:String}
+            AND home >= {whole_from:Int64} AND home < {whole_to:Int64}
+            AND session_key IN (SELECT session_key FROM others)
     ) AS sessions

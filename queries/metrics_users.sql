@@ -1,6 +1,7 @@
--- How many different users, and the most active ones with what they did: one row for each of their
--- event types. Counted from the whole quarters and days, from the rows at the edges and from
--- those beyond the rolled position; users of equal activity in the order of their ids.
+-- How many different users, and what the most active ones did: one row for each of their event
+-- types. They are counted from the whole quarters and days, from the rows at the edges and from
+-- those beyond the rolled position; what the contenders did is read from their own rows. Users of
+-- equal activity stand in the order of their ids.
 WITH counted AS (
     SELECT user_key, CAST(sum(events) AS BIGINT) AS events
     FROM (
@@ -53,39 +54,32 @@ contenders AS (
         FROM (SELECT events FROM counted ORDER BY events DESC LIMIT {limit:UInt32}) AS best
     )
 ),
-top AS (
-    SELECT contenders.user_key, any_value(names.user_id) AS user_id, contenders.events
-    FROM (
-        SELECT user_key, user_id
-        FROM users
-        WHERE tenant = {tenant:String}
-        UNION ALL
-        SELECT user_key, user_id
-        FROM events
-        WHERE tenant = {tenant:String}
-            AND timestamp >= {start:Int64} AND timestamp < {end:Int64}
-            AND position > {tail_from:UInt64} AND position > (SELECT position FROM rolled)
-    ) AS names
-    JOIN contenders ON contenders.user_key = names.user_key
-    GROUP BY contenders.user_key, contenders.events
-    ORDER BY events DESC, user_id
-    LIMIT {limit:UInt32}
-),
 types AS (
-    SELECT top.user_key, events.event_type, count(*) AS of_type, max(events.timestamp) AS last_at
+    SELECT
+        user_key,
+        any_value(user_id) AS user_id,
+        event_type,
+        count(*) AS of_type,
+        max(timestamp) AS last_at
     FROM events
-    JOIN top ON top.user_key = events.user_key
-    WHERE events.tenant = {tenant:String}
-        AND events.timestamp >= {start:Int64} AND events.timestamp < {end:Int64}
-        AND ({event_type:String} = '' OR events.event_type = {event_type:String})
-    GROUP BY top.user_key, events.event_type
+    WHERE tenant = {tenant:String}
+        AND timestamp >= {start:Int64} AND timestamp < {end:Int64}
+        AND ({event_type:String} = '' OR event_type = {event_type:String})
+        AND user_key IN (SELECT user_key FROM contenders)
+    GROUP BY user_key, event_type
+),
+top AS (
+    SELECT user_key, min(user_id) AS name
+    FROM types
+    GROUP BY user_key
+    ORDER BY sum(of_type) DESC, name
+    LIMIT {limit:UInt32}
 )
 SELECT
     (SELECT count(*) FROM counted) AS users,
-    top.user_id,
-    top.events,
+    types.user_id,
     types.event_type,
     types.of_type,
     types.last_at
-FROM top
-JOIN types ON types.user_key = top.user_key
+FROM types
+JOIN top ON top.user_key = types.user_key

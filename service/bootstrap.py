@@ -96,7 +96,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             rollup=Rollup(store),
             receipts=receipts,
             ingest=Ingest(publisher, receipts, settings),
-            questions=Questions(store, stream, mark, cache, settings),
+            questions=Questions(store, stream, cache, settings),
             operator_token=secrets.token_urlsafe(32),
             started_at=time.time(),
         )

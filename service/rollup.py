@@ -6,13 +6,17 @@ merged like the digits of a number in base eight, so that they stay few.
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
+from service import crash
 from service.errors import Retryable
 from service.storage.mark import Mark
 from service.storage.protocol import EventStore, Statement
-from service.telemetry import log, rollup_seconds
+from service.telemetry import log, rollup_mismatches, rollup_seconds
 
-STEP_LEAST = 100_000
+STEP_LEAST = 250_000
 """Rows beyond the rolled position that make a step worth its while."""
 STEP_MOST = 500_000
 """Most rows in one step, by which its memory and duration are bounded."""
@@ -23,8 +27,28 @@ _PAUSE = 0.25
 _MERGED = ("events_by_minute", "users_by_quarter", "users_by_day")
 """Tables of partial sums."""
 _MERGE_VERBS = ("merge", "drop_merged")
-_STEPS = (*_MERGED, "users", "sessions", "sessions_elsewhere", "partial", "position")
+_STEPS = (*_MERGED, "sessions", "sessions_elsewhere", "partial", "position")
 """What a step does, in order: elsewhere is told from the homes that the sessions have by then."""
+
+_BY_TIME = (*_MERGED, "sessions")
+_BY_PART = ("homes", "ids", "places")
+"""What `verify` compares, the rows cut by time or by their ids."""
+_WINDOW_ROWS = 2_000_000
+_PARTS = [{"part": part, "parts": 16} for part in range(16)]
+_ALL_TIME = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One comparison: what it compared, what was expected and what was found."""
+
+    name: str
+    expected: object
+    found: object
+
+    @property
+    def ok(self) -> bool:
+        return self.expected == self.found
 
 
 class Rollup:
@@ -65,7 +89,9 @@ class Rollup:
 
     async def _take(self, rolled: int, upto: int) -> None:
         values = {"rolled": rolled, "upto": upto}
+        crash.point("rollup.before_commit")
         await self._store.execute(*(Statement(f"roll_{step}", values) for step in _STEPS))
+        crash.point("rollup.after_commit")
 
     async def merge_if_due(self) -> bool:
         """Merge the partials of the lowest level that has enough of them."""
@@ -77,3 +103,40 @@ class Rollup:
             names = (f"{verb}_{t}" for t in (*_MERGED, "partials") for verb in _MERGE_VERBS)
             await self._store.execute(*(Statement(name, values) for name in names))
             return True
+
+    async def verify(self) -> list[Finding]:
+        """Compare every rollup with the rows it was made from, and look for rows kept twice.
+
+        Reads all rows, a few days or a part of the ids at a time, so that its memory is bounded.
+        """
+        async with self._working:
+            [days] = await self._store.fetch(Statement("verify_days", {}))
+            windows = _windows(days.to_pylist())
+            findings = [
+                *[f for rollup in _BY_TIME for f in await self._compare(rollup, windows)],
+                *[f for ids in _BY_PART for f in await self._compare(ids, _PARTS)],
+            ]
+        rollup_mismatches.inc(sum(not finding.ok for finding in findings))
+        return findings
+
+    async def _compare(self, name: str, pieces: Sequence[Mapping[str, int]]) -> list[Finding]:
+        expected = found = differing = 0
+        for piece in pieces:
+            [table] = await self._store.fetch(Statement(f"verify_{name}", piece))
+            [row] = table.to_pylist()
+            expected += row["expected"]
+            found += row["found"]
+            differing += row["differing"]
+        return [Finding(name, expected, found), Finding(f"{name}: differing", 0, differing)]
+
+
+def _windows(days: Sequence[Mapping[str, int]]) -> list[dict[str, int]]:
+    """Stretches of whole days, of about `_WINDOW_ROWS` rows each, all of time together."""
+    edges, rows = [-_ALL_TIME], 0
+    for day in days:
+        if rows and rows + day["events"] > _WINDOW_ROWS:
+            edges.append(day["day"])
+            rows = 0
+        rows += day["events"]
+    edges.append(_ALL_TIME)
+    return [{"start": start, "end": end} for start, end in pairwise(edges)]

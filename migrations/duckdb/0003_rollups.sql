@@ -28,13 +28,6 @@ CREATE TABLE users_by_day (
     events   BIGINT NOT NULL
 );
 
--- Every user once, to name whom the other tables know by a key.
-CREATE TABLE users (
-    tenant   VARCHAR NOT NULL,
-    user_key UBIGINT NOT NULL,
-    user_id  VARCHAR NOT NULL
-);
-
 -- Every session once, at home in one quarter in which it was seen; the other quarters in which it
 -- was seen are elsewhere. So a range's sessions are those at home in it, plus the few that are
 -- only elsewhere in it, and nothing has to be made distinct but those.

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from service.errors import (
     AnalyticsUnavailable,
@@ -267,7 +269,14 @@ def _define(connection: duckdb.DuckDBPyConnection, definition: str, record: Stat
 
 def _ask(connection: duckdb.DuckDBPyConnection, asked: Statement) -> pa.Table:
     text, values = bound(asked, DuckDBStore.dialect)
-    return connection.sql(text, params=values).to_arrow_table()
+    columns = connection.execute(text, values).fetchnumpy()
+    return pa.table({name: _as_arrow(column) for name, column in columns.items()})
+
+
+def _as_arrow(column: NDArray[Any]) -> pa.Array:
+    """A column as it came: what is neither a number nor a truth value is text."""
+    kind = pa.string() if column.dtype == object else None
+    return pa.array(np.ma.getdata(column), kind, mask=np.ma.getmaskarray(column))
 
 
 def _carry_out(connection: duckdb.DuckDBPyConnection, ordered: Statement) -> list[tuple[int, ...]]:

@@ -1,0 +1,167 @@
+"""Asks the event store and writes the answers down, the same question of many callers once."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import msgspec
+import pyarrow as pa
+
+from service.errors import HeadraceError
+from service.query.buckets import shown
+from service.query.cache import AnswerCache, Computed, Served
+from service.query.documents import metrics_document, numbers_document
+from service.query.parameters import MetricsParameters, NumbersParameters
+from service.query.planner import plan_metrics, plan_numbers
+from service.receipts import Place
+from service.settings import Settings
+from service.storage.protocol import EventStore, Progress, Statement
+from service.stream.protocol import Stream, StreamState
+from service.telemetry import query_seconds
+
+_RATE_SECONDS = 60
+_STREAM_PATIENCE = 0.5
+"""Seconds to wait for the stream's word on how far it is; without it an answer is dated earlier."""
+_SNAPSHOT = (Statement("progress", {}), Statement("rollup_state", {}))
+
+
+class Stats(msgspec.Struct, rename="camel"):
+    """How fast events come in (events a second), and how many there are."""
+
+    ingestion_rate: float
+    total_ingested: int
+    timestamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptCounts:
+    """Of the events that a receipt stands for: how many are stored, how many were known before."""
+
+    stored: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What was known when a question began: the time, and how far the stream was then."""
+
+    at: int
+    stream: StreamState | None
+
+    def as_of(self, progress: Progress) -> int:
+        """Up to when all acknowledged events are in an answer from a store at `progress`."""
+        stream = self.stream
+        if stream is None or progress.stream_created != stream.created:
+            return progress.message_time
+        return self.at if progress.sequence >= stream.last_sequence else progress.message_time
+
+
+class Questions:
+    """Everything that can be asked of the events of a tenant."""
+
+    def __init__(
+        self, store: EventStore, stream: Stream, cache: AnswerCache, settings: Settings
+    ) -> None:
+        self._store = store
+        self._stream = stream
+        self._cache = cache
+        self._timeout = settings.query_timeout
+        self._rolled = 0
+
+    async def metrics(
+        self, tenant: str, parameters: MetricsParameters, at_least: int = 0
+    ) -> Served:
+        """The metrics document. `at_least` is the lowest position that it must contain.
+
+        Raises QuestionTooBig past the time or memory cap.
+        """
+        key = _key("metrics", tenant, parameters.canonical())
+        return await self._cache.answer(key, lambda: self._metrics(tenant, parameters), at_least)
+
+    async def numbers(
+        self, tenant: str, parameters: NumbersParameters, at_least: int = 0
+    ) -> Served:
+        """Count, sum, mean and extremes of a numeric field of the payload.
+
+        Raises QuestionTooBig past the time or memory cap.
+        """
+        key = _key("numbers", tenant, parameters.canonical())
+        return await self._cache.answer(key, lambda: self._numbers(tenant, parameters), at_least)
+
+    async def stats(self, tenant: str) -> Stats:
+        """How fast events come in now, and how many have come."""
+        now = _now()
+        values = {
+            "tenant": tenant,
+            "tail_from": self._rolled,
+            "received_from": now - _RATE_SECONDS * 1000,
+        }
+        [table, *snapshot] = await self._ask("stats", Statement("stats", values))
+        self._learn(snapshot)
+        [row] = table.to_pylist()
+        return Stats(round(row["received"] / _RATE_SECONDS, 1), row["events"], shown(now))
+
+    async def receipt_counts(self, tenant: str, place: Place) -> ReceiptCounts:
+        """What became of the events of a request."""
+        values = {
+            "tenant": tenant,
+            "position": place.position,
+            "first": place.first,
+            "count": place.count,
+        }
+        [table, *_] = await self._ask("receipt", Statement("receipt_counts", values))
+        stored = table["stored"][0].as_py()
+        return ReceiptCounts(stored, place.count - stored)
+
+    async def _metrics(self, tenant: str, parameters: MetricsParameters) -> Computed:
+        begun = await self._begin()
+        open_end = parameters.range.end >= begun.at or parameters.range.name is not None
+        plan = plan_metrics(tenant, parameters, self._rolled, open_end=open_end)
+        answers = await self._ask("metrics", *plan.statements)
+        if _is_wrong(answers):
+            plan = plan_metrics(tenant, parameters, self._rolled, open_end=False)
+            answers = await self._ask("metrics", *plan.statements)
+        [counts, users, sessions, _, *snapshot] = answers
+        document = metrics_document(parameters, plan, counts, users, sessions)
+        return self._computed(document, begun, snapshot)
+
+    async def _numbers(self, tenant: str, parameters: NumbersParameters) -> Computed:
+        begun = await self._begin()
+        [table, *snapshot] = await self._ask("numbers", plan_numbers(tenant, parameters))
+        return self._computed(numbers_document(parameters, table), begun, snapshot)
+
+    async def _ask(self, question: str, *statements: Statement) -> list[pa.Table]:
+        """The answers to `statements`, then the store's progress and how far it is rolled up."""
+        with query_seconds.labels(question).time():
+            return await self._store.fetch(*statements, *_SNAPSHOT, timeout=self._timeout)
+
+    async def _begin(self) -> _Begun:
+        now = _now()
+        try:
+            async with asyncio.timeout(_STREAM_PATIENCE):
+                return _Begun(now, await self._stream.state())
+        except (OSError, HeadraceError):
+            return _Begun(now, None)
+
+    def _computed(self, document: bytes, begun: _Begun, snapshot: Sequence[pa.Table]) -> Computed:
+        progress = self._learn(snapshot)
+        return Computed(document, progress.position, begun.as_of(progress))
+
+    def _learn(self, snapshot: Sequence[pa.Table]) -> Progress:
+        progress, rolled = snapshot
+        self._rolled = rolled["position"][0].as_py()
+        return Progress(**progress.to_pylist()[0])
+
+
+def _is_wrong(answers: Sequence[pa.Table]) -> bool:
+    return bool(answers[3]["events"][0].as_py())
+
+
+def _key(question: str, tenant: str, canonical: tuple[object, ...]) -> bytes:
+    return blake2b(msgspec.json.encode((question, tenant, canonical)), digest_size=16).digest()
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
