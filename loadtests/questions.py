@@ -1,0 +1,182 @@
+"""Answers out: from the cache against bare handlers, and from a store of ten million events."""
+
+import asyncio
+import tempfile
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from urllib.parse import urlencode
+
+import httpx2
+
+from loadtests.figures import Figure
+from loadtests.ingestion import BATCH, BATCH_CONNECTIONS, EVENTS, KEY
+from loadtests.processes import Failed, Subject, bare
+from loadtests.rounds import checked, rates
+from loadtests.scale import Scale
+
+METRICS = "/api/v1/analytics/metrics"
+CONNECTIONS = 64
+RANGES = {"1h": 30.0, "24h": 60.0, "7d": 150.0}
+"""Each with its target: milliseconds at the median."""
+_DAY = "timeRange=24h"
+_COMPUTED = '"cached":false'
+
+
+async def cached(scale: Scale, service: Subject) -> list[Figure]:
+    """Requests a second for one answer that is kept, and for the news that it is the same."""
+    document = _get(service, _DAY)
+    still = _day_gone_by()
+    tag = {"if-none-match": _get(service, still).headers["etag"]}
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(document.content)
+        file.flush()
+        with bare("litestar", file.name) as handlers, bare("sink") as sink:
+            poll = {"what": "question", "connections": CONNECTIONS, "seconds": scale.round}
+            ok, same = {**poll, "status": 200}, {**poll, "status": 304}
+            day, still = f"{METRICS}?{_DAY}", f"{METRICS}?{still}"
+            measured = await rates(
+                scale,
+                {
+                    "service": partial(service.carry, paths=[day], **ok),
+                    "json": partial(handlers.carry, paths=["/document"], **ok),
+                    "bytes": partial(handlers.carry, paths=["/bytes"], **ok),
+                    "service 304": partial(service.carry, paths=[still], headers=tag, **same),
+                    "unchanged": partial(handlers.carry, paths=["/unchanged"], **same),
+                    "sink": partial(sink.carry, paths=["/"], **poll),
+                },
+            )
+    size = len(document.content) / 1024
+    return [
+        _compared("answers.json", f"Cached metrics, {size:.1f} KB", measured, "service", "json"),
+        _compared("answers.bytes", "… beside ready bytes", measured, "service", "bytes"),
+        _compared("answers.304", "Cached metrics, 304", measured, "service 304", "unchanged"),
+        Figure(
+            name="answers.ceiling",
+            about="Generator's own ceiling (nobody looks)",
+            value=measured["sink"],
+            unit="requests/s",
+        ),
+    ]
+
+
+async def pollers(scale: Scale, service: Subject) -> list[Figure]:
+    """How many answers are computed when many ask the same new question at once."""
+    sent = checked(
+        "pollers",
+        await service.carry(
+            paths=[f"{METRICS}?{_DAY}&limit=99"],
+            what="question",
+            status=200,
+            connections=scale.pollers,
+            seconds=30,
+            most=scale.pollers,
+            mark=_COMPUTED,
+        ),
+    )
+    return [
+        Figure(
+            name="pollers.computed",
+            about=f"Answers computed for {sent.answered:,} simultaneous pollers of a new question",
+            value=sent.marked,
+            unit="answers",
+            better="less",
+            target=1,
+        ),
+        Figure(
+            name="pollers.worst",
+            about="… until the last of them has it",
+            value=sent.worst,
+            unit="ms",
+            better="less",
+        ),
+    ]
+
+
+async def uncached(scale: Scale, service: Subject, maximum: float) -> list[Figure]:
+    """Each range, asked so that no cache can answer: quiet, and at half of the highest load."""
+    about = f"over {scale.rows / 1e6:g} M events"
+    quiet = await _each_range(scale, service, 1, "quiet", about)
+    load = asyncio.create_task(
+        service.carry(
+            paths=[BATCH],
+            what="batch",
+            headers=KEY,
+            connections=2 * BATCH_CONNECTIONS,
+            seconds=600,
+            rate=maximum / 2 / EVENTS,
+        )
+    )
+    await asyncio.sleep(1)
+    busy = await _each_range(
+        scale, service, 1 + scale.questions, "busy", f"{about}, {maximum / 2:,.0f} events/s in"
+    )
+    load.cancel()
+    await asyncio.gather(load, return_exceptions=True)
+    return [*quiet, *busy]
+
+
+async def _each_range(
+    scale: Scale, service: Subject, first: int, state: str, about: str
+) -> list[Figure]:
+    figures = []
+    for name, target in RANGES.items():
+        limits = range(first, first + scale.questions)
+        sent = checked(
+            f"{name} {state}",
+            await service.carry(
+                paths=[f"{METRICS}?timeRange={name}&limit={limit}" for limit in limits],
+                what="question",
+                status=200,
+                connections=1,
+                seconds=60,
+                most=scale.questions,
+                mark=_COMPUTED,
+            ),
+        )
+        if sent.marked != sent.answered:
+            raise Failed(f"{sent.answered - sent.marked} answers came from the cache")
+        figures += [
+            Figure(
+                name=f"store.{name}.{state}.p50",
+                about=f"Uncached {name}, p50, {about}",
+                value=sent.p50,
+                unit="ms",
+                better="less",
+                target=target,
+            ),
+            Figure(
+                name=f"store.{name}.{state}.p95",
+                about="… p95",
+                value=sent.p95,
+                unit="ms",
+                better="less",
+            ),
+        ]
+    return figures
+
+
+def _compared(
+    name: str, about: str, measured: dict[str, float], service: str, limit: str
+) -> Figure:
+    return Figure(
+        name=name,
+        about=about,
+        value=measured[service],
+        unit="requests/s",
+        limit=measured[limit],
+        limit_about=f"bare Litestar handler, {limit}",
+        target_ratio=0.7,
+    )
+
+
+def _day_gone_by() -> str:
+    """A question whose answer stays the same."""
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    start = end - timedelta(hours=24)
+    return urlencode({"start": start.isoformat(), "end": end.isoformat()})
+
+
+def _get(service: Subject, query: str) -> httpx2.Response:
+    answer = httpx2.get(f"{service.url}{METRICS}?{query}", trust_env=False)
+    answer.raise_for_status()
+    return answer
