@@ -101,6 +101,7 @@ class NatsChild:
                 stdout=output,
                 stderr=output,
                 env={**_environment(), "GOMEMLIMIT": _MEMORY_LIMIT},
+                start_new_session=True,  # Ctrl-C is ours: the child ends after the writer
                 preexec_fn=_dying_with_parent() if sys.platform == "linux" else None,
             )
         (self._folder / "pid").write_text(str(self._process.pid))
