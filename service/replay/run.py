@@ -38,7 +38,7 @@ class ReplayOptions:
     """Move all times by the same span, so that the last event is now. Ids stay as they are."""
     repeat: int = 1
     """Send everything this often, under the same ids: all but the first are repeats."""
-    concurrency: int = 4
+    concurrency: int = 8
     """Requests under way at once."""
     strict: bool = False
     """Stop at the first row that is no event or is refused."""
