@@ -250,6 +250,9 @@ class Writer:
         stored, state = self._stored, await self._stream.state()
         if await self._is_the_same_stream(stored, state):
             self._place = stored
+            if stored.sequence and not self._committed:
+                # What an earlier process stored must go too, or a full stream stays full.
+                self._committed.append((stored.message_time, stored.sequence))
         else:
             self._committed.clear()
             before_all = max(0, state.first_sequence - 1)

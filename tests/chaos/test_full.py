@@ -2,7 +2,7 @@
 
 from tests.chaos.clients import Load
 from tests.chaos.faults import no_space_left, small_disk
-from tests.chaos.judge import assert_counted_once
+from tests.chaos.judge import assert_counted_once, wait_until_counted
 
 MEGABYTE = 1024 * 1024
 
@@ -25,6 +25,7 @@ def test_a_service_killed_with_its_stream_full_makes_room_at_its_next_start(new_
     load = Load(service, seed)
     with load:
         load.wait_for_refusals(3)
+        wait_until_counted(service, len(load.ledger.acknowledged))
         service.kill()
         service.start(HEADRACE_STREAM_KEEP_SECONDS=0)
         load.wait_for_more(300)
