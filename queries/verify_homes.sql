@@ -3,7 +3,7 @@
 SELECT
     count(*) AS expected,
     CAST(coalesce(sum(homes), 0) AS BIGINT) AS found,
-    CAST(countIf(homes <> 1 OR first_home <> last_home) AS BIGINT) AS differing
+    count(*) FILTER (WHERE homes <> 1 OR first_home <> last_home) AS differing
 FROM (
     SELECT sum(own) AS homes, min(home) AS first_home, max(home) AS last_home
     FROM (

@@ -2,7 +2,7 @@
 SELECT
     CAST(coalesce(sum(times), 0) AS BIGINT) AS expected,
     count(*) AS found,
-    CAST(countIf(times > 1) AS BIGINT) AS differing
+    count(*) FILTER (WHERE times > 1) AS differing
 FROM (
     SELECT count(*) AS times
     FROM events

@@ -3,7 +3,7 @@
 SELECT
     CAST(coalesce(sum(seen), 0) AS BIGINT) AS expected,
     CAST(coalesce(sum(noted), 0) AS BIGINT) AS found,
-    CAST(countIf(seen <> noted) AS BIGINT) AS differing
+    count(*) FILTER (WHERE seen <> noted) AS differing
 FROM (
     SELECT max(raw) AS seen, sum(noted) AS noted
     FROM (

@@ -1,8 +1,9 @@
--- What users_by_quarter counts between two moments beside what the rows count, and how many buckets differ.
+-- What users_by_quarter counts between two moments beside what the rows count, and how many
+-- buckets differ.
 SELECT
     CAST(coalesce(sum(counted), 0) AS BIGINT) AS expected,
     CAST(coalesce(sum(rolled_up), 0) AS BIGINT) AS found,
-    CAST(countIf(counted <> rolled_up) AS BIGINT) AS differing
+    count(*) FILTER (WHERE counted <> rolled_up) AS differing
 FROM (
     SELECT sum(raw) AS counted, sum(rolled_up) AS rolled_up
     FROM (
