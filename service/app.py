@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from service.api.events.ingestion import Door
 from service.api.events.keys import KeyRoutes
 from service.api.events.metrics import Metrics
-from service.api.events.stats import Stats
+from service.api.events.stats import StatsRoute
 from service.api.guards import Gate
 from service.api.health import Health, Ping
 from service.api.openapi import openapi_config
@@ -41,7 +41,7 @@ def _routes(service: Service) -> list[HTTPRouteHandler]:
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
     return [
         *Door(gate, service.ingest, mark, service.settings).routes(),
-        *Stats(gate, questions).routes(),
+        *StatsRoute(gate, questions).routes(),
         *Metrics(asking, questions).routes(),
         *Numbers(asking, questions).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),

@@ -23,7 +23,8 @@ from service.hints import Hints
 from service.ingest import Ingest
 from service.publisher import Publisher
 from service.query.cache import AnswerCache, Computed, Served
-from service.receipts import Receipts
+from service.query.run import ReceiptCounts, Stats
+from service.receipts import Place, Receipts
 from service.settings import Settings
 from service.storage.mark import Mark
 from service.stream.protocol import Receipt
@@ -85,11 +86,11 @@ class Questions:
             repr(parameters.canonical()).encode(), self._compute, at_least
         )
 
-    async def stats(self, tenant: str) -> dict[str, Any]:
-        return {"ingestionRate": 0.0, "totalIngested": 7, "timestamp": "2030-01-01T00:00:00Z"}
+    async def stats(self, tenant: str) -> Stats:
+        return Stats(0.0, 7, "2030-01-01T00:00:00Z")
 
-    async def receipt_counts(self, tenant: str, place: Any) -> SimpleNamespace:
-        return SimpleNamespace(stored=place.count, duplicates=0)
+    async def receipt_counts(self, tenant: str, place: Place) -> ReceiptCounts:
+        return ReceiptCounts(place.count, 0)
 
     async def _compute(self) -> Computed:
         if self.error:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from service.app import create_app
+from service.query import catalog
 from tests.api.edge import Edge, parts_of
 
 FACE = {
@@ -54,6 +55,14 @@ def test_every_route_says_what_it_takes_and_gives():
             assert ("requestBody" in operation) == (
                 path.startswith("/api/v1/events") and method == "post"
             )
+
+
+@pytest.mark.parametrize("question", ["metrics", "numbers"])
+def test_every_parameter_of_a_question_is_described(question: str):
+    document = create_app(parts_of()).openapi_schema.to_schema()
+    operation = document["paths"][f"/api/v1/analytics/{question}"]["get"]
+    described = {parameter["name"] for parameter in operation["parameters"]}
+    assert described == {*getattr(catalog, question.upper()), "after", "If-None-Match"}
 
 
 @pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/events/batch"])

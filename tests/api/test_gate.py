@@ -60,8 +60,9 @@ async def test_metrics_are_closed_when_no_environment_is_public():
     assert answer.json()["error"]["code"] == "MISSING_API_KEY"
 
 
-async def test_a_bad_key_is_no_anonymous_caller(edge: Edge):
-    answer = await edge.client.get("/api/v1/analytics/metrics", headers={"x-api-key": "evp_x"})
+@pytest.mark.parametrize("header", [("x-api-key", "evp_x"), ("authorization", "Bearer evp_x")])
+async def test_a_bad_key_is_no_anonymous_caller(edge: Edge, header: tuple[str, str]):
+    answer = await edge.client.get("/api/v1/analytics/metrics", headers=[header])
     assert answer.json()["error"]["code"] == "INVALID_API_KEY"
 
 

@@ -95,6 +95,15 @@ async def test_a_large_head_is_431(edge: Edge, header: bytes, end: bytes):
     await assert_goes_on(edge)
 
 
+async def test_a_head_that_grows_large_bit_by_bit_is_431(edge: Edge):
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+    for piece in [LIVE + b"x: ", *[b"y" * 9000] * 4]:
+        writer.write(piece)
+        await asyncio.sleep(0.05)
+    assert refusal(await reader.read()) == (431, "PAYLOAD_TOO_LARGE")
+    writer.close()
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [

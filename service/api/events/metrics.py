@@ -8,8 +8,18 @@ from litestar.handlers import HTTPRouteHandler
 from service.api.answers import Answer
 from service.api.openapi import Said, data, read, refusal, text_parameter
 from service.api.served import ASKING_PARAMETERS, Asking
+from service.query import catalog
+from service.query.documents import MetricsDocument
 from service.query.parameters import parse_metrics
 from service.query.run import Questions
+
+
+class MetricsAnswer(MetricsDocument, rename="camel"):
+    """The document, and how old it is: all events acknowledged up to `asOf` are in it."""
+
+    as_of: str
+    cached: bool
+    age_ms: int
 
 
 class Metrics:
@@ -55,16 +65,16 @@ _EXAMPLE = {
 _METRICS = Said(
     "analytics",
     [
-        data(200, dict[str, Any], "The document.", _EXAMPLE),
+        data(200, MetricsAnswer, "The document.", _EXAMPLE),
         refusal(400, "An unknown parameter or value; the message names it."),
         refusal(401, "These metrics are not public, or the key is not valid."),
         refusal(503, "Not counted yet, or the store does not answer; see `Retry-After`."),
     ],
     [
-        text_parameter("timeRange", "A range that ends now.", ["15m", "1h", "24h", "7d"]),
+        text_parameter("timeRange", "A range that ends now.", list(catalog.RANGES)),
         text_parameter("start", "Instead of `timeRange`: from here, ISO 8601."),
         text_parameter("end", "Instead of `timeRange`: up to here, ISO 8601."),
-        text_parameter("interval", "Length of a bucket, with `start` and `end`."),
+        text_parameter("interval", "Length of a bucket.", list(catalog.INTERVALS)),
         text_parameter("tz", "IANA time zone that buckets are aligned to; UTC by default."),
         text_parameter("eventType", "This type alone, exactly."),
         text_parameter("userId", "Users whose id contains this text, literally."),

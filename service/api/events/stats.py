@@ -2,25 +2,16 @@
 
 from typing import Any
 
-import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer, Success, headers_of, json_answer
 from service.api.guards import Gate
 from service.api.openapi import Said, data, read, refusal
-from service.query.run import Questions
+from service.query.run import Questions, Stats
 
 
-class StatsReport(msgspec.Struct, rename="camel"):
-    """Events a second over the last minute, and events in all."""
-
-    ingestion_rate: float
-    total_ingested: int
-    timestamp: str
-
-
-class Stats:
+class StatsRoute:
     """The caller's own environment, whichever scope the key has."""
 
     def __init__(self, gate: Gate, questions: Questions) -> None:
@@ -45,7 +36,7 @@ _EXAMPLE = {
 _STATS = Said(
     "events",
     [
-        data(200, StatsReport, "The caller's environment.", _EXAMPLE),
+        data(200, Stats, "The caller's environment.", _EXAMPLE),
         refusal(401, "No API key, or not a valid one."),
         refusal(503, "The store does not answer; see `Retry-After`."),
     ],

@@ -8,8 +8,18 @@ from litestar.handlers import HTTPRouteHandler
 from service.api.answers import Answer
 from service.api.openapi import Said, data, read, refusal, text_parameter
 from service.api.served import ASKING_PARAMETERS, Asking
+from service.query import catalog
+from service.query.documents import NumbersDocument
 from service.query.parameters import parse_numbers
 from service.query.run import Questions
+
+
+class NumbersAnswer(NumbersDocument, rename="camel"):
+    """The rows, and how old they are: all events acknowledged up to `asOf` are in them."""
+
+    as_of: str
+    cached: bool
+    age_ms: int
 
 
 class Numbers:
@@ -29,6 +39,9 @@ class Numbers:
 
 
 _EXAMPLE = {
+    "name": "dep_delay",
+    "by": "userId",
+    "timeRange": {"start": "2013-01-01T05:00:00Z", "end": "2014-01-01T05:00:00Z"},
     "rows": [{"key": "UA", "count": 57979, "sum": 701898.0, "avg": 12.1, "min": -20.0, "max": 483}],
     "asOf": "2024-01-30T12:00:00.000Z",
     "cached": False,
@@ -37,19 +50,20 @@ _EXAMPLE = {
 _NUMBERS = Said(
     "questions",
     [
-        data(200, dict[str, Any], "The numbers.", _EXAMPLE),
+        data(200, NumbersAnswer, "The numbers.", _EXAMPLE),
         refusal(400, "An unknown parameter or value; the message names it."),
         refusal(401, "These metrics are not public, or the key is not valid."),
         refusal(503, "Not counted yet, or the store does not answer; see `Retry-After`."),
     ],
     [
         text_parameter("name", "The field of the payload."),
-        text_parameter("by", "One row for each value of this.", ["eventType", "userId"]),
-        text_parameter("timeRange", "A range that ends now.", ["15m", "1h", "24h", "7d"]),
+        text_parameter("by", "One row for each value of this.", list(catalog.GROUPS)),
+        text_parameter("timeRange", "A range that ends now.", list(catalog.RANGES)),
         text_parameter("start", "Instead of `timeRange`: from here, ISO 8601."),
         text_parameter("end", "Instead of `timeRange`: up to here, ISO 8601."),
         text_parameter("eventType", "This type alone, exactly."),
         text_parameter("userId", "Users whose id contains this text, literally."),
+        text_parameter("limit", "How many rows, 1 to 1000; 100 by default."),
         *ASKING_PARAMETERS,
     ],
 )
