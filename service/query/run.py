@@ -53,9 +53,12 @@ class _Begun:
     def as_of(self, progress: Progress) -> int:
         """Up to when all acknowledged events are in an answer from a store at `progress`."""
         stream = self.stream
-        if stream is None or progress.stream_created != stream.created:
+        if stream is None:
             return progress.message_time
-        return self.at if progress.sequence >= stream.last_sequence else progress.message_time
+        same = stream.created == progress.stream_created
+        if stream.last_sequence == 0 or (same and progress.sequence >= stream.last_sequence):
+            return self.at
+        return progress.message_time
 
 
 class Questions:
