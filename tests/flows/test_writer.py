@@ -338,6 +338,7 @@ async def test_what_an_old_stream_may_forget_is_not_purged_from_a_new_one(home):
             await road.send(event_id)
         await asyncio.sleep(1.1)
         assert await road.ids() == ["a", "b", "c", "d", "e"]
+        assert (await road.stream.state()).first_sequence == 2
 
 
 # The store or the broker fails

@@ -13,7 +13,7 @@ def keys(*numbers):
 def test_a_key_is_seen_once_it_is_recorded():
     hints = Hints()
     assert hints.seen(keys(1, 2)).tolist() == [False, False]
-    hints.record(keys(1), position=9)
+    hints.record(keys(1))
     assert hints.seen(keys(1, 2)).tolist() == [True, False]
 
 
@@ -27,5 +27,5 @@ def test_what_the_writer_remembers_counts_too():
 def test_acknowledgements_may_come_in_any_order_and_twice():
     hints = Hints()
     for position, key in ((7, 1), (6, 2), (7, 1), (1 << 41, 3), (5, 4)):
-        hints.record(keys(key, key), position)
+        hints.record(keys(key, key))
     assert hints.seen(keys(1, 2, 3, 4, 5)).tolist() == [True] * 4 + [False]
