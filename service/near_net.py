@@ -18,7 +18,7 @@ Keys = NDArray[np.uint64]
 Positions = NDArray[np.uint64]
 
 GENERATIONS = 3
-_WINDOW_ROWS = 500_000
+WINDOW_ROWS = 500_000
 """Rows read from the store at a time when the net is filled."""
 _LOAD = 0.7
 _SLOTS = 16
@@ -176,10 +176,15 @@ class _Numbering:
         return _WIDEST - int(self._begins[-1])
 
 
-async def remember_stored(net: NearNet, store: EventStore, position: int) -> None:
-    """Fill the net anew with the ids that the store holds up to `position`, oldest first."""
+async def remember_stored(
+    net: NearNet, store: EventStore, position: int, window: int = WINDOW_ROWS
+) -> None:
+    """Fill the net anew with the ids that the store holds up to `position`, oldest first.
+
+    Reads about `window` rows at a time, and hardly more of them than the net remembers.
+    """
     net.clear()
-    windows = await _newest_windows(store, position, net.ids)
+    windows = await _newest_windows(store, position, net.ids, window)
     for after, until in windows:
         [ids] = await store.fetch(Statement("ids_between", {"after": after, "until": until}))
         keys, times = ids["event_key"].to_numpy(), ids["timestamp"].to_numpy()
@@ -189,7 +194,9 @@ async def remember_stored(net: NearNet, store: EventStore, position: int) -> Non
         net.forget_before(latest["latest"][0].as_py())
 
 
-async def _newest_windows(store: EventStore, position: int, ids: int) -> list[tuple[int, int]]:
+async def _newest_windows(
+    store: EventStore, position: int, ids: int, window: int
+) -> list[tuple[int, int]]:
     """Ranges of positions `(after, until]` that hold the newest ids, in stream order."""
     undecided = [(0, position)]
     windows: list[tuple[int, int]] = []
@@ -199,7 +206,7 @@ async def _newest_windows(store: EventStore, position: int, ids: int) -> list[tu
         values = {"after": after, "until": until}
         [counted] = await store.fetch(Statement("rows_between", values))
         rows = counted["rows"][0].as_py()
-        if rows > _WINDOW_ROWS and until - after > 1:
+        if rows > window and until - after > 1:
             middle = (after + until) // 2
             undecided += [(after, middle), (middle, until)]
         elif rows:

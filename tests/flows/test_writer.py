@@ -17,12 +17,13 @@ from service.events import pack
 from service.hints import Hints
 from service.ingest import Ingest
 from service.migrate import migrate
+from service.near_net import NearNet, remember_stored
 from service.publisher import Publisher
 from service.receipts import Receipts
 from service.settings import Settings
 from service.storage.duckdb import DuckDBStore
 from service.storage.mark import Mark
-from service.storage.protocol import EPOCH_SHIFT, EventStore
+from service.storage.protocol import EPOCH_SHIFT, EventStore, Statement
 from service.stream.jetstream import JetStream, open_jetstream
 from service.stream.nats_child import NatsChild
 from service.telemetry import far_lookups, stream_gaps
@@ -377,6 +378,18 @@ async def test_a_store_that_fails_once_neither_loses_nor_doubles(home, what, whe
         assert not road.store.when
     async with home.road() as road:
         assert await road.ids() == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("window", [1, 3, 1000])
+@pytest.mark.parametrize("ids", [1, 4, 100])
+async def test_a_net_filled_from_the_store_knows_or_says_that_it_forgot(road, ids, window):
+    await road.carry(*([an_event(f"{k}{n}", after=-k) for n in range(2)] for k in range(9)))
+    net, stored = NearNet(ids), road.mark.progress.position
+    await remember_stored(net, road.store, stored, window)
+    [rows] = await road.store.fetch(Statement("ids_between", {"after": 0, "until": stored}))
+    known = net.find(rows["event_key"].to_numpy()) == rows["position"].to_numpy()
+    assert known[-ids:].all()
+    assert known.all() or max(rows["timestamp"].to_numpy()[~known]) <= net.evicted_until
 
 
 @pytest.mark.parametrize("restarts", [False, True])

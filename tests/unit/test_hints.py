@@ -24,8 +24,8 @@ def test_what_the_writer_remembers_counts_too():
     assert hints.seen(keys(5, 6)).tolist() == [True, False]
 
 
-def test_acknowledgements_may_come_in_any_order_and_twice():
+def test_a_key_may_be_recorded_twice():
     hints = Hints()
-    for position, key in ((7, 1), (6, 2), (7, 1), (1 << 41, 3), (5, 4)):
+    for key in (1, 2, 1):
         hints.record(keys(key, key))
-    assert hints.seen(keys(1, 2, 3, 4, 5)).tolist() == [True] * 4 + [False]
+    assert hints.seen(keys(1, 2, 3)).tolist() == [True, True, False]

@@ -86,9 +86,10 @@ def test_times_before_1970_are_forgotten_rightly():
 
 def test_positions_are_kept_over_epochs():
     net = NearNet(10)
-    positions = [7, 2**32 + 7, (1 << EPOCH_SHIFT) + 1]
-    fill(net, [1, 2, 3], positions=positions)
-    assert found(net, 1, 2, 3) == positions
+    positions = [7, 2**32 + 7, *((epoch << EPOCH_SHIFT) + epoch for epoch in (1, 5, 9))]
+    fill(net, [1, 2], positions=positions[:2])
+    fill(net, [3, 4, 5], positions=positions[2:])
+    assert found(net, 1, 2, 3, 4, 5) == positions
 
 
 @pytest.mark.parametrize("forgotten", [None, 7])
