@@ -21,6 +21,8 @@ from service.telemetry import events_accepted, events_hinted, events_rejected
 
 LARGEST_LEAD = 24 * 3600 * 1000
 """How far in the future (ms) an event's time may lie."""
+EARLIEST = -62_135_596_800_000
+"""The beginning of the year 1 in UTC, ms since 1970: no earlier time can be written down."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NAMES = (
     ("eventType", attrgetter("types")),
@@ -91,7 +93,7 @@ class Ingest:
         self._settings = settings
         self._steps: Sequence[Callable[[_Take], None]] = (
             self._drop_control_characters,
-            self._drop_far_future,
+            self._drop_impossible_times,
             self._drop_large_fields,
             self._drop_deep_fields,
             self._put_ids,
@@ -139,11 +141,14 @@ class Ingest:
                 bad = [n for n, text in enumerate(column) if _CONTROL.search(text)]
                 take.drop(bad, name, f"`{name}` must not hold control characters")
 
-    def _drop_far_future(self, take: _Take) -> None:
+    def _drop_impossible_times(self, take: _Take) -> None:
         limit = take.now + LARGEST_LEAD
         if max(take.rows.times, default=0) > limit:
             bad = [n for n, at in enumerate(take.rows.times) if at > limit]
             take.drop(bad, "timestamp", "`timestamp` is more than 24 hours in the future")
+        if min(take.rows.times, default=0) < EARLIEST:
+            bad = [n for n, at in enumerate(take.rows.times) if at < EARLIEST]
+            take.drop(bad, "timestamp", "`timestamp` is before the year 1 in UTC")
 
     def _drop_large_fields(self, take: _Take) -> None:
         limit = self._settings.max_field_bytes

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -51,6 +52,7 @@ def run_demo(settings: Settings, original_times: bool) -> int:
 
 
 async def _up(settings: Settings, afterwards: Afterwards) -> int:
+    _allow_many_connections()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -63,6 +65,12 @@ async def _up(settings: Settings, afterwards: Afterwards) -> int:
     gc.unfreeze()  # what stays frozen is a leak to DuckDB's binding, which says so at length
     log().info("service.ended")
     return 0
+
+
+def _allow_many_connections() -> None:
+    """Raise the soft limit of open files to the hard one: each connection is a file."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(
@@ -149,6 +157,7 @@ def _configuration(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(service),
         http=HeadraceProtocol,
+        ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -1,6 +1,6 @@
 """What the two roads need of an event store: append on one, fetch on the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -78,9 +78,7 @@ class EventStore(Protocol):
         """
         ...
 
-    async def fetch(
-        self, *statements: Statement, timeout: float | None = None
-    ) -> list[pa.Table]:
+    async def fetch(self, *statements: Statement, timeout: float | None = None) -> list[pa.Table]:
         """Ask questions of one snapshot; a table each.
 
         Raises QuestionTooBig past the time (`timeout` seconds) or memory cap.

@@ -1,6 +1,6 @@
 """The door's steps: what is refused, what is named, and what the verdict says."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -179,3 +179,10 @@ async def test_a_record_that_a_face_refused_goes_into_the_verdict_as_it_is():
 async def test_nothing_left_to_publish_has_no_receipt():
     verdict = await accept(an_event("\n"), stream=(stream := Kept()))
     assert (verdict.receipt, verdict.position, stream.bodies) == (None, None, [])
+
+
+async def test_a_time_before_the_year_one_in_utc_is_refused():
+    event = an_event("a")
+    event.timestamp = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    [rejected] = (await accept(event)).rejected
+    assert (rejected.field, rejected.index) == ("timestamp", 0)
