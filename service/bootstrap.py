@@ -137,13 +137,13 @@ async def _events(settings: Settings) -> AsyncIterator[DuckDBStore]:
 
 
 async def _open_stream(settings: Settings, open_parts: AsyncExitStack) -> Stream:
-    url = settings.nats_url
+    url, revive = settings.nats_url, None
     if not url:
         child = NatsChild(settings.data_dir / "stream")
         await child.start()
         open_parts.push_async_callback(child.stop)
-        url = child.url
-    stream = await open_jetstream(url, settings.stream_max_bytes, settings.duplicate_window)
+        url, revive = child.url, child.restart
+    stream = await open_jetstream(url, settings.stream_max_bytes, settings.duplicate_window, revive)
     open_parts.push_async_callback(stream.close)
     return stream
 

@@ -14,6 +14,8 @@ async def inspect(rollup: Rollup, store: EventStore, stream: Stream) -> Sequence
 
 async def _compare_offset(store: EventStore, stream: Stream) -> Sequence[Finding]:
     stored, state = await store.progress(), await stream.state()
+    if not stored.epoch:
+        return []  # nothing was ever read
     findings = [
         Finding("stream: it is the one that was read", stored.stream_created, state.created),
         Finding(

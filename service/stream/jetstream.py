@@ -7,7 +7,7 @@ Delivery: at least once into the log, exactly once out of it (the writer judges 
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,8 @@ from service.telemetry import log
 ATTEMPT_TIMEOUT = 2.0
 """Seconds after which one try of a publish is given up and the same id is sent again."""
 READ_TIMEOUT = 5.0
+REVIVE_PAUSE = 3.0
+"""Seconds between two attempts to have a stuck broker started anew."""
 POLL = 0.02
 """Seconds between looks at an idle log that another process writes to."""
 LARGEST_READ = 8 * 1024 * 1024
@@ -64,12 +66,22 @@ class _PublishAnswer(msgspec.Struct):
 _decode_publish_answer = msgspec.json.Decoder(_PublishAnswer).decode
 
 
-class JetStream:
-    """A `Stream` on one NATS server or cluster. Make it with `open_jetstream`."""
+Revive = Callable[[], Awaitable[None]]
 
-    def __init__(self, connection: Connection) -> None:
+
+class JetStream:
+    """A `Stream` on one NATS server or cluster. Make it with `open_jetstream`.
+
+    A server whose disk was full answers questions but keeps nothing more until it is started anew,
+    also when there is space again: `revive` is asked to do that.
+    """
+
+    def __init__(self, connection: Connection, revive: Revive | None = None) -> None:
         self.connections = 0
         self._nats = connection
+        self._revive = revive
+        self._reviving: asyncio.Task[None] | None = None
+        self._kept = 0
         self._published = asyncio.Event()
         self._reads: dict[str, asyncio.Queue[Msg | None]] = {}
         self._read_numbers = itertools.count()
@@ -101,6 +113,7 @@ class JetStream:
         pause, reason = 0.05, "no time was left"
         self._check_size(body)
         while (left := deadline - loop.time()) > 0:
+            kept = self._kept
             try:
                 return await self._publish_once(
                     tenant, message_id, body, min(left, ATTEMPT_TIMEOUT)
@@ -111,6 +124,8 @@ class JetStream:
                 reason = str(error)
             except _LOST as error:
                 reason = str(error) or type(error).__name__
+                if isinstance(error, TimeoutError) and kept == self._kept:
+                    self._suspect_broker()
             await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))
             pause = min(pause * 2, 0.5)
         raise IngestionUnavailable(
@@ -131,8 +146,23 @@ class JetStream:
         result = _decode_publish_answer(answer.data)
         if result.error:
             raise _ApiError(result.error.err_code, result.error.description)
+        self._kept += 1
         self._published.set()
         return Receipt(result.seq, result.duplicate)
+
+    def _suspect_broker(self) -> None:
+        """It has kept nothing of anybody during a whole attempt."""
+        if self._revive and (self._reviving is None or self._reviving.done()):
+            self._reviving = asyncio.create_task(self._revive_if_stuck(self._revive))
+
+    async def _revive_if_stuck(self, revive: Revive) -> None:
+        try:
+            await self.state()
+        except ConnectionError:
+            return  # away, not stuck
+        log().error("stream.stuck", advice="a full disk? it is started anew once there is space")
+        await revive()
+        await asyncio.sleep(REVIVE_PAUSE)
 
     async def read(self, after: int, messages: int, wait: float) -> Sequence[Message]:
         loop = asyncio.get_running_loop()
@@ -211,6 +241,8 @@ class JetStream:
         await self.state()
 
     async def close(self) -> None:
+        if self._reviving:
+            self._reviving.cancel()
         await self._nats.close()
 
     async def _make(self, config: dict[str, Any]) -> None:
@@ -239,12 +271,14 @@ class JetStream:
             raise ConnectionError(f"the broker is away: {error or type(error).__name__}") from error
 
 
-async def open_jetstream(url: str, max_bytes: int, duplicate_window: int) -> JetStream:
+async def open_jetstream(
+    url: str, max_bytes: int, duplicate_window: int, revive: Revive | None = None
+) -> JetStream:
     """Connect and prepare the streams; waits with backoff until the broker is there."""
     pause = 0.1
     while True:
         connection = Connection()
-        stream = JetStream(connection)
+        stream = JetStream(connection, revive)
         try:
             await connection.connect(
                 url,

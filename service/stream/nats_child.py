@@ -28,6 +28,8 @@ LARGEST_MESSAGE = 32 * 1024 * 1024
 _MOST_DISK = 2**60
 """What JetStream may reserve. Its own default, a part of the free disk, refuses to make a stream
 whose limit is larger; what counts is the stream's limit, and a full disk is met when it comes."""
+_ROOM = 16 * 1024 * 1024
+"""Free bytes without which a start after a full disk would meet a full disk again."""
 _MEMORY_LIMIT = "160MiB"
 """A soft limit for the child's garbage collector, so that a laptop's memory stays the laptop's."""
 
@@ -74,8 +76,9 @@ class NatsChild:
                 await self._process.wait()
 
     async def restart(self) -> None:
-        """End the child; the keeper starts it anew (JetStream stays off after a full disk)."""
-        if self._process and self._process.returncode is None:
+        """End the child, so that it is started anew; not while its disk has no room for it."""
+        has_room = shutil.disk_usage(self._folder).free >= _ROOM
+        if has_room and self._process and self._process.returncode is None:
             self._process.terminate()
 
     async def _keep_running(self) -> None:
