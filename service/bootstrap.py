@@ -93,7 +93,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             store=store,
             mark=mark,
             writer=writer,
-            rollup=Rollup(store),
+            rollup=Rollup(store, settings.rollup_events),
             receipts=receipts,
             ingest=Ingest(publisher, receipts, settings),
             questions=Questions(store, stream, cache, settings),

@@ -133,6 +133,11 @@ class Settings:
     group_seconds: float = _setting(
         "HEADRACE_GROUP_SECONDS", 0.1, "How long an insert waits for company."
     )
+    rollup_events: int = _setting(
+        "HEADRACE_ROLLUP_EVENTS",
+        100_000,
+        "Stored events that make a step of the rollups worth its while; fewer are read raw.",
+    )
     duckdb_memory: str = _setting(
         "HEADRACE_DUCKDB_MEMORY", "320MB", "Memory limit of the embedded event store."
     )
