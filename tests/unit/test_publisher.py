@@ -65,6 +65,18 @@ async def test_a_full_message_does_not_wait():
     assert stream.sizes() == [FULL_MESSAGE]
 
 
+async def test_company_leaves_when_the_message_before_it_is_acknowledged():
+    stream = Gate(is_open=False)
+    sending = publisher(stream, coalesce_seconds=60.0)
+    full = rows(*(f"e{n}" for n in range(FULL_MESSAGE)))
+    requests = asyncio.create_task(at_once(sending, full, rows("a"), rows("b")))
+    await asyncio.sleep(0.01)
+    stream.opened.set()
+    async with asyncio.timeout(5):
+        await requests
+    assert stream.sizes() == [FULL_MESSAGE, 2]
+
+
 async def test_large_requests_do_not_gather_into_a_message_too_large_for_the_stream():
     stream = Gate()
     large = [rows(f"e{n}", payload={"a": "x" * 700_000}) for n in range(4)]
