@@ -22,8 +22,8 @@ class Figure(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     name: str
     """`section.what`; the same from run to run."""
     about: str
-    value: float
-    unit: str
+    value: float = 0.0
+    unit: str = ""
     better: Literal["more", "less"] = "more"
     target: float | None = None
     """Of the value, in its unit."""

@@ -65,6 +65,8 @@ class Sent(msgspec.Struct, kw_only=True):
     worst: float
     cpu_seconds: float
     """What the generator itself took."""
+    server_seconds: float = 0.0
+    """Processor time of the server meanwhile, told by whoever watches it."""
     samples: list[tuple[float, int]]
     """(`time.monotonic`, requests answered well by then), every half second."""
     last: str
@@ -74,6 +76,11 @@ class Sent(msgspec.Struct, kw_only=True):
     def rate(self) -> float:
         """Requests answered well, a second."""
         return self.answered / self.seconds if self.seconds else 0.0
+
+    @property
+    def cost(self) -> float:
+        """Processor time of the server for a request, in microseconds."""
+        return self.server_seconds / self.answered * 1e6 if self.answered else 0.0
 
 
 class _Connection(asyncio.Protocol):

@@ -23,6 +23,7 @@ from loadtests.generator import Load, Sent
 API_KEY = "evp_a-fixed-key-for-load-tests-0123456789ab"
 _ROOT = Path(__file__).parent.parent
 _PATIENCE = 120
+_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -50,6 +51,7 @@ class Subject:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
+        before = self.cpu_seconds
         try:
             order = msgspec.json.encode(Load(port=self.port, **load))
             told, _ = await generator.communicate(order)
@@ -59,7 +61,9 @@ class Subject:
                 await generator.wait()
         if generator.returncode:
             raise Failed(f"the load generator ended with {generator.returncode}")
-        return msgspec.json.decode(told, type=Sent)
+        sent = msgspec.json.decode(told, type=Sent)
+        sent.server_seconds = self.cpu_seconds - before
+        return sent
 
     @property
     def resident(self) -> int:
@@ -67,10 +71,9 @@ class Subject:
         return sum(_resident(pid) for pid in [self.pid, *_children(self.pid)])
 
     @property
-    def cpu_seconds(self) -> dict[str, float]:
-        """Processor time of each of its processes so far, by name."""
-        pids = [self.pid, *_children(self.pid)]
-        return {_stat(pid)[0]: _cpu_seconds(pid) for pid in pids}
+    def cpu_seconds(self) -> float:
+        """Processor time of all its processes so far."""
+        return sum(_cpu_seconds(pid) for pid in [self.pid, *_children(self.pid)])
 
 
 @contextmanager
@@ -177,11 +180,6 @@ def _resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
 
 
-def _stat(pid: int) -> tuple[str, list[str]]:
-    name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
-    return name.partition("(")[2], rest.split()
-
-
 def _cpu_seconds(pid: int) -> float:
-    fields = _stat(pid)[1]
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS

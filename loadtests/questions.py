@@ -11,7 +11,7 @@ import httpx2
 from loadtests.figures import Figure
 from loadtests.ingestion import BATCH, BATCH_CONNECTIONS, EVENTS, KEY
 from loadtests.processes import Failed, Subject, bare
-from loadtests.rounds import checked, rates
+from loadtests.rounds import Measured, beside, checked, in_turn
 from loadtests.scale import Scale
 
 METRICS = "/api/v1/analytics/metrics"
@@ -34,7 +34,7 @@ async def cached(scale: Scale, service: Subject) -> list[Figure]:
             poll = {"what": "question", "connections": CONNECTIONS, "seconds": scale.round}
             ok, same = {**poll, "status": 200}, {**poll, "status": 304}
             day, still = f"{METRICS}?{_DAY}", f"{METRICS}?{still}"
-            measured = await rates(
+            measured = await in_turn(
                 scale,
                 {
                     "service": partial(service.carry, paths=[day], **ok),
@@ -47,13 +47,13 @@ async def cached(scale: Scale, service: Subject) -> list[Figure]:
             )
     size = len(document.content) / 1024
     return [
-        _compared("answers.json", f"Cached metrics, {size:.1f} KB", measured, "service", "json"),
-        _compared("answers.bytes", "… beside ready bytes", measured, "service", "bytes"),
-        _compared("answers.304", "Cached metrics, 304", measured, "service 304", "unchanged"),
+        *_compared("answers.json", f"Cached metrics, {size:.1f} KB", measured, "service", "json"),
+        *_compared("answers.bytes", "… beside ready bytes", measured, "service", "bytes"),
+        *_compared("answers.304", "Cached metrics, 304", measured, "service 304", "unchanged"),
         Figure(
             name="answers.ceiling",
             about="Generator's own ceiling (nobody looks)",
-            value=measured["sink"],
+            value=measured["sink"].rate,
             unit="requests/s",
         ),
     ]
@@ -156,17 +156,15 @@ async def _each_range(
 
 
 def _compared(
-    name: str, about: str, measured: dict[str, float], service: str, limit: str
-) -> Figure:
-    return Figure(
+    name: str, about: str, measured: dict[str, Measured], service: str, limit: str
+) -> list[Figure]:
+    figure = Figure(
         name=name,
         about=about,
-        value=measured[service],
-        unit="requests/s",
-        limit=measured[limit],
         limit_about=f"bare Litestar handler, {limit}",
         target_ratio=0.7,
     )
+    return beside(figure, measured[service], measured[limit])
 
 
 def _day_gone_by() -> str:
