@@ -37,6 +37,7 @@ def _provoke(service: RunningService, point: str) -> None:
     """Nothing but a poison message leads to this one point."""
     if point == "writer.after_dead_letter":
         publish_raw(service, POISON)
+        service.wait_for_log("writer.dead_letter")
         publish_raw(service, POISON)
 
 

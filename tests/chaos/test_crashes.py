@@ -11,13 +11,23 @@ from tests.chaos.judge import assert_counted_once
 
 EAGER = {"HEADRACE_STREAM_KEEP_SECONDS": 0, "HEADRACE_ROLLUP_EVENTS": 50}
 """Purge and roll up after almost every group, so that the writer often comes by every point."""
+POISONED = "writer.after_dead_letter"
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [point for point in POINTS if point != POISONED])
 def test_dying_twice_at_a_named_point_loses_and_doubles_nothing(point, new_service, seed):
     service = new_service(**EAGER)
     load = Load(service, seed)
     die_at(service, point, load)
+    assert_counted_once(service, load.ledger)
+
+
+def test_dying_after_a_dead_letter_keeps_the_letter_once(new_service, seed):
+    service = new_service(**EAGER)
+    load = Load(service, seed)
+    die_at(service, POISONED, load)
+    letters = service.headrace("dead-letters", "list").stdout
+    assert letters.count("unknown form") == 2, letters
     assert_counted_once(service, load.ledger)
 
 

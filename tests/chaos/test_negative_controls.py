@@ -6,6 +6,7 @@ judge is a sound service on the folder that the broken one left.
 
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ def broken(new_service):
     """Makes a service with this part broken."""
 
     def make(part, **settings):
-        service = new_service(**settings)
+        service = new_service(PYTHONPATH=Path(__file__).parents[2], **settings)
         service.sound_command = service.command
         service.command = [sys.executable, "-m", "tests.chaos.broken", part]
         return service
