@@ -121,8 +121,10 @@ class RunningService:
             check=False,
         )
 
-    def get(self, path: str, timeout: float = 30, **parameters: Any) -> httpx2.Response:
-        headers = {"x-api-key": self.api_key}
+    def get(
+        self, path: str, timeout: float = 30, key: str = API_KEY, **parameters: Any
+    ) -> httpx2.Response:
+        headers = {"x-api-key": key}
         return httpx2.get(self.base_url + path, params=parameters, headers=headers, timeout=timeout)
 
     def post(self, path: str, document: Any, **headers: str) -> httpx2.Response:
