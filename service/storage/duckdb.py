@@ -106,7 +106,7 @@ class DuckDBStore:
             except duckdb.Error as error:
                 if _is_fatal(error):
                     self._invalidated = True
-                raise _translated(error) from error
+                raise _translated(error, reading=lanes is self._read) from error
 
     async def _reopen(self) -> None:
         """After a fatal error the engine refuses everything until its file is opened anew."""
@@ -316,8 +316,8 @@ def _is_fatal(error: duckdb.Error) -> bool:
     return isinstance(error, duckdb.FatalException) or "database has been invalidated" in str(error)
 
 
-def _translated(error: duckdb.Error) -> Exception:
-    if isinstance(error, duckdb.OutOfMemoryException):
+def _translated(error: duckdb.Error, *, reading: bool) -> Exception:
+    if reading and isinstance(error, duckdb.OutOfMemoryException):
         return QuestionTooBig("the question needs more memory than it may use; narrow it")
     if isinstance(error, duckdb.OperationalError) or _is_fatal(error):
         log().error("storage.duckdb.failed", error=str(error))

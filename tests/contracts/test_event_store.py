@@ -192,7 +192,7 @@ def test_a_duckdb_file_is_held_by_one_process(tmp_path):
 
 
 FULL = """
-import asyncio, resource, signal, sys
+import asyncio, os, resource, signal, sys
 from pathlib import Path
 from service.errors import Retryable
 from service.migrate import migrate
@@ -200,35 +200,42 @@ from service.storage.duckdb import DuckDBStore
 from tests.building import an_event
 from tests.storing import put
 
-async def main():
-    store = DuckDBStore.open(Path(sys.argv[1]))
+async def fill(store):
+    for batch in range(100):
+        text = lambda: os.urandom(12_000).hex()
+        await put(store, [an_event(f"{batch}-{n}", payload={"text": text()}) for n in range(120)])
+
+async def main(path, limit):
+    store = DuckDBStore.open(path)
     await migrate(store)
-    await put(store, ["e1"])
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit << 20, before[1]))
     try:
-        text = {"text": "x" * 30_000}
-        big = [an_event(f"b{n}", payload={**text, "n": n}) for n in range(500)]
-        await put(store, big)
+        await fill(store)
     except Retryable as error:
-        print("> refused", error.code)
+        print("> refused", error.code, "fatal" if "FATAL" in str(error.__cause__) else "")
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    print("> at", (await store.progress()).sequence)
-    await put(store, ["e2"])
-    print("> at", (await store.progress()).sequence)
+    reached = await store.progress()
+    assert await put(store, ["one more"]) == await store.progress()
+    print("> one more", (await store.progress()).sequence - reached.sequence)
     await store.close()
 
-asyncio.run(main())
+asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
 """
 
 
-def test_a_full_disk_refuses_the_append_and_the_next_one_succeeds(tmp_path):
+@pytest.mark.parametrize(("megabytes", "how"), [(8, ""), (72, "fatal")])
+def test_a_full_disk_refuses_the_append_and_with_room_again_the_next_one_succeeds(
+    tmp_path, megabytes, how
+):
+    """Full while logging, or while a checkpoint is written, which the engine takes for fatal."""
     done = subprocess.run(
-        [sys.executable, "-c", FULL, str(tmp_path / "events.duckdb")],
+        [sys.executable, "-c", FULL, str(tmp_path / "events.duckdb"), str(megabytes)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
     )
-    said = [line for line in done.stdout.splitlines() if line.startswith(">")]
-    assert said == ["> refused ANALYTICS_UNAVAILABLE", "> at 1", "> at 2"], done.stderr
+    said = [line.rstrip() for line in done.stdout.splitlines() if line.startswith(">")]
+    refused = f"> refused ANALYTICS_UNAVAILABLE {how}".rstrip()
+    assert said == [refused, "> one more 1"], done.stderr
