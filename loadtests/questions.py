@@ -17,6 +17,8 @@ CONNECTIONS = 64
 RANGES = {"1h": 30.0, "24h": 60.0, "7d": 150.0}
 """Each with its target: milliseconds at the median."""
 _DAY = "timeRange=24h"
+_FIRST = 11
+"""The lowest `limit` that makes a question new; 10 is what is asked without one."""
 _COMPUTED = '"cached":false'
 
 
@@ -91,7 +93,7 @@ async def pollers(scale: Scale, service: Subject) -> list[Figure]:
 async def uncached(scale: Scale, service: Subject, maximum: float) -> list[Figure]:
     """Each range, asked so that no cache can answer: quiet, and at half of the highest load."""
     about = f"over {scale.rows / 1e6:g} M events"
-    quiet = await _each_range(scale, service, 1, "quiet", about)
+    quiet = await _each_range(scale, service, _FIRST, "quiet", about)
     load = asyncio.create_task(
         service.carry(
             paths=[BATCH],
@@ -104,7 +106,7 @@ async def uncached(scale: Scale, service: Subject, maximum: float) -> list[Figur
     )
     await asyncio.sleep(1)
     busy = await _each_range(
-        scale, service, 1 + scale.questions, "busy", f"{about}, {maximum / 2:,.0f} events/s in"
+        scale, service, _FIRST + scale.questions, "busy", f"{about}, {maximum / 2:,.0f} events/s in"
     )
     load.cancel()
     await asyncio.gather(load, return_exceptions=True)
