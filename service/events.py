@@ -30,7 +30,7 @@ Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 Priority = Annotated[int, msgspec.Meta(ge=1, le=10)]
 
 
-class Event(msgspec.Struct, kw_only=True):
+class Event(msgspec.Struct, kw_only=True, gc=False):
     """Something that happened. Faces decode into it or into a subclass with their own names.
 
     `timestamp` is the event's own time; without an offset it means UTC. An empty `event_id` is
@@ -118,7 +118,10 @@ class Rows:
     priorities: list[int] = field(default_factory=list)
     metadata: list[bytes] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
-    numbers: list[dict[str, float]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    """How many numbers each event has; the numbers stand in `number_names`, `number_values`."""
+    number_names: list[str] = field(default_factory=list)
+    number_values: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -126,7 +129,7 @@ class Rows:
     @classmethod
     def of(cls, events: Sequence[Event]) -> Self:
         """The rows of events; an event without an id is a mistake of the caller's."""
-        return cls(
+        rows = cls(
             ids=[e.event_id or "" for e in events],
             types=[e.event_type for e in events],
             users=[e.user_id for e in events],
@@ -136,8 +139,23 @@ class Rows:
             priorities=[e.priority for e in events],
             metadata=[_encode(e.metadata) if e.metadata else b"{}" for e in events],
             payloads=[_encode(e.payload) if e.payload else b"{}" for e in events],
-            numbers=[_numbers(e.payload) if e.payload else {} for e in events],
         )
+        rows._put_numbers([e.payload for e in events])
+        return rows
+
+    def _put_numbers(self, payloads: Sequence[dict[str, Any] | None]) -> None:
+        """The numeric top-level fields; booleans and integers beyond a double's range are none."""
+        names, values = self.number_names, self.number_values
+        before = 0
+        for payload in payloads:
+            if payload:
+                for name, value in payload.items():
+                    kind = type(value)
+                    if kind is float or (kind is int and -_LARGEST < value < _LARGEST):
+                        names.append(name)
+                        values.append(float(value))
+            self.numbers.append(len(names) - before)
+            before = len(names)
 
     def extend(self, others: "Rows") -> None:
         for column in fields(self):
@@ -145,8 +163,14 @@ class Rows:
 
     def take(self, numbers: Sequence[int]) -> Self:
         """The rows with these numbers, in this order."""
+        ends = [0, *accumulate(self.numbers)]
+        inner = [i for n in numbers for i in range(ends[n], ends[n + 1])]
+        chosen = {"number_names": inner, "number_values": inner}
         return type(self)(
-            **{c.name: [getattr(self, c.name)[n] for n in numbers] for c in fields(self)}
+            **{
+                c.name: [getattr(self, c.name)[n] for n in chosen.get(c.name, numbers)]
+                for c in fields(self)
+            }
         )
 
     def weight(self) -> int:
@@ -176,33 +200,21 @@ class Rows:
         )
 
     def _number_maps(self) -> pa.MapArray:
-        ends = accumulate(map(len, self.numbers), initial=0)
-        names = [name for numbers in self.numbers for name in numbers]
-        values = [value for numbers in self.numbers for value in numbers.values()]
         return pa.MapArray.from_arrays(
-            pa.array(ends, pa.int32()),
-            pa.array(names, pa.string()),
-            pa.array(values, pa.float64()),
+            pa.array(accumulate(self.numbers, initial=0), pa.int32()),
+            pa.array(self.number_names, pa.string()),
+            pa.array(self.number_values, pa.float64()),
         )
 
 
 _encode = msgspec.json.Encoder().encode
-_LARGEST_INTEGER = 2**1000
+_LARGEST = 2**1000
+"""Well within a double; larger integers would not fit."""
 
 
 def _source(metadata: dict[str, Any] | None) -> str:
     source = metadata.get("source") if metadata else None
     return source[:MAX_ID_LENGTH] if isinstance(source, str) else ""
-
-
-def _numbers(payload: dict[str, Any]) -> dict[str, float]:
-    """The numeric top-level fields; booleans and integers beyond a double's range are none."""
-    return {
-        name: float(value)
-        for name, value in payload.items()
-        if (kind := type(value)) is float
-        or (kind is int and -_LARGEST_INTEGER < value < _LARGEST_INTEGER)
-    }
 
 
 URGENT_PRIORITY = 4

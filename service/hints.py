@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from service.near_net import Keys, NearNet
 
-REMEMBERED = 1_000_000
+REMEMBERED = 250_000
+"""Enough for what is on its way to the near net; few enough to stay in the processor's cache."""
 
 
 class Hints:

@@ -6,7 +6,7 @@ acknowledgement. What waits is bounded in bytes. Sending goes on when the client
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from service import crash
 from service.errors import IngestionUnavailable
 from service.events import Batch, Rows, now_ms, pack, tenant_seed
 from service.hints import Hints
+from service.near_net import Keys
 from service.settings import Settings
 from service.storage.mark import Mark
 from service.storage.protocol import EPOCH_SHIFT
@@ -52,69 +53,81 @@ class Publisher:
         self._lanes: dict[str, _Lane] = {}
         self._queued = 0
 
-    async def publish(self, tenant: str, rows: Rows) -> Place:
-        """Hand rows over and return when the stream keeps them.
+    def publish(self, tenant: str, rows: Rows) -> Awaitable[Place]:
+        """Take rows over at once; what it returns is done when the stream keeps them.
 
-        Raises IngestionUnavailable when it does not say so in time, or when too much is waiting.
+        Raises, when awaited, IngestionUnavailable if the stream does not say so in time, or if
+        too much is waiting.
         """
-        waiter = _Waiter(rows, rows.weight(), asyncio.get_running_loop().create_future())
-        try:
-            self._admit(waiter.weight)
-            self._lane(tenant).add(waiter)
-            return await waiter.place
-        except IngestionUnavailable:
+        waiter = _Waiter(len(rows), rows.weight(), asyncio.get_running_loop().create_future())
+        if self._queued and self._queued + waiter.weight > self._settings.queue_bytes:
             ingest_unavailable.inc()
-            raise
-
-    def _admit(self, weight: int) -> None:
-        """Count what comes in until it is sent or given up, whether or not its caller stays."""
-        if self._queued and self._queued + weight > self._settings.queue_bytes:
-            raise IngestionUnavailable("too much is waiting for the stream; try again", 1.0)
-        self._queued += weight
+            waiter.fail(IngestionUnavailable("too much is waiting for the stream; try again", 1.0))
+        else:
+            self._queued += waiter.weight
+            self._lane(tenant).add(rows, waiter)
+        return waiter.place
 
     def _lane(self, tenant: str) -> "_Lane":
         lane = self._lanes.get(tenant)
         if lane is None:
             linger = self._settings.coalesce_seconds
-            lane = _Lane(linger, lambda waiters: self._send(tenant, waiters))
+            lane = _Lane(linger, lambda rows, waiters: self._send(tenant, rows, waiters))
             self._lanes[tenant] = lane
         return lane
 
-    async def _send(self, tenant: str, waiters: Sequence["_Waiter"]) -> None:
-        """Publish the rows of all waiters as one message and answer each."""
+    def _send(
+        self, tenant: str, rows: Rows, waiters: Sequence["_Waiter"]
+    ) -> Coroutine[Any, Any, None]:
+        """Pack rows at once, while they are warm; publishing and answering is what it returns."""
         try:
-            position, seen = await self._send_rows(tenant, _together(waiters))
+            columns = rows.columns(tenant_seed(tenant))
+            body = pack(Batch(tenant, now_ms(), columns))
+            keys = columns["event_key"].to_numpy()
         except Exception as error:
-            for waiter in waiters:
-                waiter.fail(error)
+            return self._give_up(waiters, error)
+        return self._publish(tenant, body, keys, waiters)
+
+    async def _publish(
+        self, tenant: str, body: bytes, keys: Keys, waiters: Sequence["_Waiter"]
+    ) -> None:
+        seen = self._hints.seen(keys)
+        crash.point("door.before_publish")
+        try:
+            with publish_seconds.time():
+                receipt = await self._stream.publish(
+                    tenant, _message_id(tenant, body), body, self._settings.publish_timeout
+                )
+        except Exception as error:
+            await self._give_up(waiters, error)
             return
-        finally:
-            self._queued -= sum(waiter.weight for waiter in waiters)
+        crash.point("door.after_publish")
+        self._release(waiters)
+        self._hints.record(keys[~seen])
+        position = self._mark.progress.epoch << EPOCH_SHIFT | receipt.sequence
         first = 0
         for waiter in waiters:
-            end = first + len(waiter.rows)
+            end = first + waiter.events
             waiter.answer(Place(position, first, seen[first:end]))
             first = end
 
-    async def _send_rows(self, tenant: str, rows: Rows) -> tuple[int, NDArray[np.bool_]]:
-        columns = rows.columns(tenant_seed(tenant))
-        body = pack(Batch(tenant, now_ms(), columns))
-        keys = columns["event_key"].to_numpy()
-        seen = self._hints.seen(keys)
-        crash.point("door.before_publish")
-        with publish_seconds.time():
-            receipt = await self._stream.publish(
-                tenant, _message_id(tenant, body), body, self._settings.publish_timeout
-            )
-        crash.point("door.after_publish")
-        position = self._mark.progress.epoch << EPOCH_SHIFT | receipt.sequence
-        self._hints.record(keys[~seen])
-        return position, seen
+    async def _give_up(self, waiters: Sequence["_Waiter"], error: Exception) -> None:
+        self._release(waiters)
+        if isinstance(error, IngestionUnavailable):
+            ingest_unavailable.inc(len(waiters))
+        for waiter in waiters:
+            waiter.fail(error)
+
+    def _release(self, waiters: Sequence["_Waiter"]) -> None:
+        """What is sent or given up waits no more, whether or not its caller stayed."""
+        self._queued -= sum(waiter.weight for waiter in waiters)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Waiter:
-    rows: Rows
+    """A request whose rows are on their way. Its caller may have gone."""
+
+    events: int
     weight: int
     place: asyncio.Future[Place]
 
@@ -136,18 +149,21 @@ class _Lane:
     """
 
     linger: float
-    send: Callable[[Sequence[_Waiter]], Coroutine[Any, Any, None]]
+    send: Callable[[Rows, Sequence[_Waiter]], Coroutine[Any, Any, None]]
+    rows: Rows = field(default_factory=Rows)
     waiting: list[_Waiter] = field(default_factory=list)
-    events: int = 0
     weight: int = 0
     timer: asyncio.TimerHandle | None = None
     sending: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def add(self, waiter: _Waiter) -> None:
+    def add(self, rows: Rows, waiter: _Waiter) -> None:
+        if self.waiting:
+            self.rows.extend(rows)
+        else:
+            self.rows = rows
         self.waiting.append(waiter)
-        self.events += len(waiter.rows)
         self.weight += waiter.weight
-        if self.events >= FULL_MESSAGE or self.weight >= FULL_MESSAGE_BYTES:
+        if len(self.rows) >= FULL_MESSAGE or self.weight >= FULL_MESSAGE_BYTES:
             self.leave()
         elif self.timer is None:
             linger = self.linger * LONGEST_LINGER if self.sending else self.linger
@@ -156,9 +172,10 @@ class _Lane:
     def leave(self) -> None:
         if self.timer:
             self.timer.cancel()
-        waiters, self.waiting, self.timer = self.waiting, [], None
-        self.events = self.weight = 0
-        task = asyncio.get_running_loop().create_task(self.send(waiters))
+        rows, self.rows = self.rows, Rows()
+        waiters, self.waiting = self.waiting, []
+        self.weight, self.timer = 0, None
+        task = asyncio.get_running_loop().create_task(self.send(rows, waiters))
         self.sending.add(task)
         task.add_done_callback(self._sent)
 
@@ -166,15 +183,6 @@ class _Lane:
         self.sending.discard(task)
         if self.waiting and not self.sending:
             self.leave()
-
-
-def _together(waiters: Sequence[_Waiter]) -> Rows:
-    if len(waiters) == 1:
-        return waiters[0].rows
-    rows = Rows()
-    for waiter in waiters:
-        rows.extend(waiter.rows)
-    return rows
 
 
 def _message_id(tenant: str, body: bytes) -> str:

@@ -87,8 +87,8 @@ async def test_large_requests_do_not_gather_into_a_message_too_large_for_the_str
 async def test_a_caller_who_leaves_takes_nothing_with_him():
     stream = Gate()
     sending = publisher(stream)
-    leaving = asyncio.create_task(sending.publish(TENANT, rows("a")))
-    staying = asyncio.create_task(sending.publish(TENANT, rows("b")))
+    leaving = asyncio.ensure_future(sending.publish(TENANT, rows("a")))
+    staying = asyncio.ensure_future(sending.publish(TENANT, rows("b")))
     await asyncio.sleep(0)
     leaving.cancel()
     assert (await staying).first == 1
@@ -98,7 +98,7 @@ async def test_a_caller_who_leaves_takes_nothing_with_him():
 async def test_what_waits_is_bounded_and_stays_counted_when_its_caller_leaves():
     stream = Gate(is_open=False)
     sending = publisher(stream, queue_bytes=rows("a").weight())
-    leaving = asyncio.create_task(sending.publish(TENANT, rows("a")))
+    leaving = asyncio.ensure_future(sending.publish(TENANT, rows("a")))
     await asyncio.sleep(0.01)
     leaving.cancel()
     [refused] = await at_once(sending, rows("b"))

@@ -100,12 +100,15 @@ class Door:
         caller = await self._gate.caller(headers, "ingest")
         ack_stored = _wants_stored(scope)
         decode = DECODERS[content_type(headers, *DECODERS)]
-        records = decode(await self._body(request, headers), self._settings.strict)
-        verdict = await self._ingest.accept(caller.tenant, records, _idempotency_key(headers))
-        if len(verdict.rejected) == len(records):
+        verdict = await self._ingest.accept(
+            caller.tenant,
+            decode(await self._body(request, headers), self._settings.strict),
+            _idempotency_key(headers),
+        )
+        if len(verdict.rejected) == len(verdict.event_ids):
             return _all_rejected(verdict)
         stored = await self._stored(verdict) if ack_stored else msgspec.UNSET
-        return _taken_batch(verdict, len(records), stored)
+        return _taken_batch(verdict, stored)
 
     async def _body(self, request: Request[Any, Any, Any], headers: dict[bytes, bytes]) -> bytes:
         settings = self._settings
@@ -153,11 +156,11 @@ def _taken(verdict: Verdict, stored: bool | msgspec.UnsetType) -> Answer:
     return json_answer(202, Success(data=taken))
 
 
-def _taken_batch(verdict: Verdict, total: int, stored: bool | msgspec.UnsetType) -> Answer:
+def _taken_batch(verdict: Verdict, stored: bool | msgspec.UnsetType) -> Answer:
     taken = TakenBatch(
         accepted=verdict.accepted,
         duplicates=verdict.duplicates,
-        total=total,
+        total=len(verdict.event_ids),
         event_ids=list(verdict.event_ids),
         message="Batch processed successfully",
         rejected=list(verdict.rejected),
