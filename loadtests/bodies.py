@@ -45,7 +45,7 @@ class Question:
 
 
 class Events:
-    """A request with `size` new events each time; one connection's own.
+    """A request with `size` new events each time, of the last two seconds; one connection's own.
 
     `size` 0 means the body of a single event, not a batch of one. The bytes that `next` returns
     are overwritten by the next call: call it when the answer to the last one is there.
@@ -67,14 +67,14 @@ class Events:
         first = bytes(rows[: EVENT_BYTES - 1])
         self._number = _column(padded, first, b"evt_" + run.encode() + b"_", 10)
         self._session = _column(padded, first, b"session_", 10)
-        self._moment = _column(padded, first, b'"timestamp":"', 24)
+        self._second = _column(padded, first, b'"timestamp":"', 19)
         self._numbers = numbers
 
     def next(self) -> bytearray:
         number = next(self._numbers)
         self._number[:] = _digits(number)
         self._session[:] = _digits(number // _BATCHES_A_SESSION)
-        self._moment[:] = np.frombuffer(_now(), np.uint8)
+        self._second[:] = np.frombuffer(_second(int(time.time()) - 1), np.uint8)
         return self._request
 
 
@@ -84,7 +84,7 @@ def _event(run: str, number: int) -> bytes:
     event = {
         "eventId": f"evt_{run}_{0:010d}_{number:03d}",
         "sessionId": f"session_{0:010d}_{random.randrange(_SESSIONS):03d}",
-        "timestamp": "2026-01-01T00:00:00.000Z",
+        "timestamp": f"2026-01-01T00:00:00.{random.randrange(1000):03d}Z",
         "userId": f"user_{user:08x}",
         "eventType": random.choices(EVENT_TYPES, _WEIGHTS)[0],
         "metadata": {"source": random.choice(("web", "ios", "android"))},
@@ -103,11 +103,6 @@ def _column(rows: np.ndarray, first: bytes, after: bytes, width: int) -> np.ndar
 
 def _digits(number: int) -> np.ndarray:
     return np.frombuffer(_NUMBER % number, np.uint8)
-
-
-def _now() -> bytes:
-    second, millisecond = divmod(time.time_ns() // 1_000_000, 1000)
-    return b"%b.%03dZ" % (_second(second), millisecond)
 
 
 @lru_cache(1)

@@ -61,9 +61,16 @@ class Subject:
                 await generator.wait()
         if generator.returncode:
             raise Failed(f"the load generator ended with {generator.returncode}")
+        if self.ended:
+            raise Failed(f"the server ended under load\n{_end_of(self.log)}")
         sent = msgspec.json.decode(told, type=Sent)
         sent.server_seconds = self.cpu_seconds - before
         return sent
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is no more, however that came."""
+        return bool(os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
 
     @property
     def resident(self) -> int:
@@ -144,7 +151,11 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Pat
             if _is_ready(probe, port):
                 return
         time.sleep(0.05)
-    raise Failed("\n".join(log.read_text(errors="replace").splitlines()[-25:]))
+    raise Failed(_end_of(log))
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-25:])
 
 
 def _is_ready(probe: socket.socket, port: int) -> bool:
