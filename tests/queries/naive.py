@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from service.events import Event
 
-_QUARTER = 15 * 60_000
+_MINUTE = 60_000
+_DAY = 86_400_000
 _MONDAY = datetime(1970, 1, 5)  # noqa: DTZ001
 
 
@@ -57,25 +58,22 @@ def _user(name: str, count: int, found: Sequence[Event]) -> dict:
 def _over_time(
     found: Sequence[Event], start: int, end: int, interval: int, zone: str
 ) -> list[dict]:
-    edges = list(_edges(start, end, interval, zone))
+    starts = list(edges(start, end, interval, zone))
     counts = [
         sum(edge <= _ms(e.timestamp) < later for e in found)
-        for edge, later in zip(edges, [*edges[1:], end], strict=True)
+        for edge, later in zip(starts, [*starts[1:], end], strict=True)
     ]
-    return [{"timestamp": _iso(edge), "count": n} for edge, n in zip(edges, counts, strict=True)]
+    return [{"timestamp": _iso(edge), "count": n} for edge, n in zip(starts, counts, strict=True)]
 
 
-def _edges(start: int, end: int, interval: int, zone: str) -> Iterator[int]:
-    tick = min(interval, _QUARTER)
+def edges(start: int, end: int, interval: int, zone: str) -> Iterator[int]:
+    tick = min(interval, _MINUTE)
     clock = ZoneInfo(zone)
     first = None
     inside = []
     before = None
-    for at in range(
-        (start - 9 * 86_400_000 if interval > _QUARTER else start - interval) // tick * tick,
-        end,
-        tick,
-    ):
+    begin = start - interval - _DAY
+    for at in range(begin // tick * tick, end, tick):
         local = (datetime.fromtimestamp(at / 1000, clock).replace(tzinfo=None) - _MONDAY) // (
             timedelta(milliseconds=1)
         )

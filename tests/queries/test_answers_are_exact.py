@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from service.events import Event
 from service.migrate import migrate
+from service.query.buckets import bucket_starts
 from service.query.cache import AnswerCache
 from service.query.catalog import DAY, INTERVALS, MINUTE, QUARTER, RANGES
 from service.query.parameters import parse_metrics
@@ -20,7 +22,7 @@ from service.rollup import Rollup
 from service.settings import Settings
 from service.storage.duckdb import DuckDBStore
 from tests.building import an_event
-from tests.queries.naive import naive_metrics
+from tests.queries.naive import edges, naive_metrics
 from tests.storing import AStream, put
 
 CLOCK_CHANGES = {
@@ -106,6 +108,17 @@ async def tell(asked: Asked, tenant: str, history) -> list[Event]:
 
 def fitting(start: int, end: int) -> list[str]:
     return [name for name, length in INTERVALS.items() if (end - start) / length <= 300]
+
+
+@pytest.mark.parametrize("interval", [name for name in INTERVALS if name != "10s"])
+@pytest.mark.parametrize(
+    ("zone", "change"), [(zone, at) for zone, changes in CLOCK_CHANGES.items() for at in changes]
+)
+def test_buckets_around_every_change_of_a_clock(zone, change, interval):
+    at = int(datetime.fromisoformat(change).timestamp() * 1000)
+    length = INTERVALS[interval]
+    around = (at - 3 * length - 1, at + 3 * length)
+    assert bucket_starts(*around, length, ZoneInfo(zone)) == list(edges(*around, length, zone))
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
