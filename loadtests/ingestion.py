@@ -5,8 +5,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count
 
 import msgspec
 import numpy as np
@@ -34,7 +34,6 @@ _MOST_GROWTH = 0.01
 """Of the lag, as a share of the rate; more is not level."""
 _SAMPLE_SECONDS = 1.0
 _MB = 2**20
-_limits = count(1)
 
 
 async def singles(scale: Scale, service: Subject) -> list[Figure]:
@@ -123,9 +122,11 @@ async def _watching(service: Subject, client: Client) -> AsyncIterator[_Watch]:
 
 
 async def counted(client: Client, after: str | None = None) -> int:
-    """Events of the last hour, from an answer that no cache can give."""
-    limit = next(_limits) % 100 + 1
-    return (await client.metrics(Question(time_range="1h", limit=limit, after=after))).total_events
+    """Events of the last hour, asked so that no cache can answer."""
+    now = datetime.now(UTC)
+    start, end = now - timedelta(hours=1), now + timedelta(minutes=1)
+    metrics = await client.metrics(Question(start=start, end=end, limit=1, after=after))
+    return metrics.total_events
 
 
 async def _all_counted(client: Client, receipt: str, expected: int) -> float:

@@ -2,15 +2,19 @@
 
 import asyncio
 import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import httpx2
 
 from loadtests.figures import Figure
-from loadtests.ingestion import BATCH, BATCH_CONNECTIONS, EVENTS, KEY
-from loadtests.processes import Failed, Subject, bare
+from loadtests.ingestion import BATCH, BATCH_CONNECTIONS, EVENTS, KEY, counted
+from loadtests.processes import API_KEY, Failed, Subject, bare
 from loadtests.rounds import Measured, beside, checked, in_turn
 from loadtests.scale import Scale
+from service.client import Client
 
 METRICS = "/api/v1/analytics/metrics"
 CONNECTIONS = 64
@@ -94,6 +98,25 @@ async def uncached(scale: Scale, service: Subject, maximum: float) -> list[Figur
     """Each range, asked so that no cache can answer: quiet, and at half of the highest load."""
     about = f"over {scale.rows / 1e6:g} M events"
     quiet = await _each_range(scale, service, _FIRST, "quiet", about)
+    async with Client(service.url, API_KEY) as client, _loaded(service, maximum / 2):
+        before, began = await counted(client), time.monotonic()
+        busy = await _each_range(scale, service, _FIRST + scale.questions, "busy", "… busy")
+        rate = (await counted(client) - before) / (time.monotonic() - began)
+    return [
+        *quiet,
+        Figure(
+            name="store.load",
+            about=f"Counted meanwhile below (half of the maximum is {maximum / 2:,.0f})",
+            value=rate,
+            unit="events/s",
+        ),
+        *busy,
+    ]
+
+
+@asynccontextmanager
+async def _loaded(service: Subject, rate: float) -> AsyncIterator[None]:
+    """Batches come in at `rate` events a second."""
     load = asyncio.create_task(
         service.carry(
             paths=[BATCH],
@@ -101,16 +124,15 @@ async def uncached(scale: Scale, service: Subject, maximum: float) -> list[Figur
             headers=KEY,
             connections=2 * BATCH_CONNECTIONS,
             seconds=600,
-            rate=maximum / 2 / EVENTS,
+            rate=rate / EVENTS,
         )
     )
     await asyncio.sleep(1)
-    busy = await _each_range(
-        scale, service, _FIRST + scale.questions, "busy", f"{about}, {maximum / 2:,.0f} events/s in"
-    )
-    load.cancel()
-    await asyncio.gather(load, return_exceptions=True)
-    return [*quiet, *busy]
+    try:
+        yield
+    finally:
+        load.cancel()
+        await asyncio.gather(load, return_exceptions=True)
 
 
 async def _each_range(
