@@ -78,7 +78,8 @@ class RunningService:
             except httpx2.HTTPError:
                 pass
             time.sleep(0.05)
-        raise DidNotStart(f"exit code {self.exit_code()}\n{self.last_words()}")
+        ended = self.exit_code()
+        raise DidNotStart(f"exit code {ended}\n{self._tell_where_it_stands()}")
 
     def stop(self) -> int:
         """Ask it to end, as an operator does; its exit code."""
@@ -97,7 +98,11 @@ class RunningService:
     def ended(self, within: float) -> int:
         """Its exit code, once it has ended by itself."""
         assert self._process
-        return self._process.wait(within)
+        try:
+            return self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            told = self._tell_where_it_stands()
+            raise AssertionError(f"it did not end in {within} s\n{told}") from None
 
     def exit_code(self) -> int | None:
         """None while it runs."""
@@ -120,6 +125,12 @@ class RunningService:
             timeout=120,
             check=False,
         )
+
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Run a command of the command line beside what the test does; its words go to the log."""
+        with self.log.open("ab") as log:
+            command = [_headrace(), *arguments]
+            return subprocess.Popen(command, env=self._variables({}), stdout=log, stderr=log)
 
     def get(
         self, path: str, timeout: float = 30, key: str = API_KEY, **parameters: Any
@@ -146,15 +157,23 @@ class RunningService:
             assert time.monotonic() < deadline, f"no {event}:\n{self.last_words()}"
             time.sleep(0.05)
 
-    def last_words(self) -> str:
+    def last_words(self, lines: int = 25) -> str:
         """The end of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def _tell_where_it_stands(self) -> str:
+        """The end of its log; what hangs is ended and leaves the stacks of its threads there."""
+        if self._process and self._process.poll() is None:
+            self.signal(signal.SIGABRT)
+            self._process.wait(STOP_SECONDS)
+        return self.last_words(150)
 
     def _variables(self, more: dict[str, Any]) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
             "PYTHONPATH": os.environ.get("EXP_PATH", ""),
+            "PYTHONFAULTHANDLER": "1",
             "API_PORT": str(self.port),
             "HEADRACE_DATA_DIR": str(self.data_dir),
             "HEADRACE_BOOTSTRAP_API_KEY": self.api_key,

@@ -74,6 +74,9 @@ class TrustingWriter(Writer):
     """Resumes from the highest sequence it has stored, whichever stream that was."""
 
     async def _is_the_same_stream(self, stored: Progress, state: StreamState) -> bool:
+        return stored.epoch > 0
+
+    async def _is_in_place(self) -> bool:
         return True
 
 

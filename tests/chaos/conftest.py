@@ -29,4 +29,4 @@ def dice(seed: str) -> random.Random:
 @pytest.fixture
 def seconds() -> float:
     """How long random faults go on: HEADRACE_TEST_CHAOS_SECONDS."""
-    return float(os.environ.get("HEADRACE_TEST_CHAOS_SECONDS", "12"))
+    return float(os.environ.get("HEADRACE_TEST_CHAOS_SECONDS", "10"))
