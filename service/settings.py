@@ -131,7 +131,7 @@ class Settings:
     )
     group_events: int = _setting("HEADRACE_GROUP_EVENTS", 50_000, "Most events in one insert.")
     group_seconds: float = _setting(
-        "HEADRACE_GROUP_SECONDS", 0.1, "How long an insert waits for company."
+        "HEADRACE_GROUP_SECONDS", 0.1, "How long an event waits for company before its insert."
     )
     rollup_events: int = _setting(
         "HEADRACE_ROLLUP_EVENTS",

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from service import crash
 from service.errors import HeadraceError, StoreFenced
-from service.events import load_of
+from service.events import load_of, now_ms
 from service.near_net import NearNet, remember_stored
 from service.plan import (
     Incoming,
@@ -141,11 +141,17 @@ class Writer:
         """A run of messages worth one insert: enough events, enough time, or an urgent one."""
         messages = list(await self._stream.read(self._place.sequence, READ_MESSAGES, wait))
         clock = asyncio.get_running_loop().time
-        deadline = clock() + self._settings.group_seconds
+        deadline = clock() + self._patience(messages)
         while messages and not self._is_worth_an_insert(messages) and clock() < deadline:
             await asyncio.sleep(_GATHER_PAUSE)
             messages += await self._stream.read(messages[-1].sequence, READ_MESSAGES, 0)
         return self._cut(messages)
+
+    def _patience(self, messages: Sequence[Message]) -> float:
+        """Seconds that the first message may still wait: those it has waited do not count twice."""
+        longest = self._settings.group_seconds
+        waited = (now_ms() - messages[0].time) / 1000 if messages else 0.0
+        return min(longest, max(0.0, longest - waited))
 
     def _is_worth_an_insert(self, messages: Sequence[Message]) -> bool:
         loads = [load_of(m.body) for m in messages]
