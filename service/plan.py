@@ -64,14 +64,16 @@ class Plan:
 
 def open_messages(messages: Sequence[Message], epoch: int) -> Incoming:
     """Read the messages of one epoch; those that cannot be read come out as poison."""
-    tables: list[pa.Table] = []
+    positions: list[int] = []
+    batches: list[Batch] = []
     poison: list[Poison] = []
     for message in messages:
         try:
-            tables.append(_rows(message, epoch))
+            batches.append(_batch(message))
+            positions.append(epoch << EPOCH_SHIFT | message.sequence)
         except PoisonMessage as error:
             poison.append(Poison(message, str(error)))
-    rows = pa.concat_tables(tables) if tables else _NO_ROWS
+    rows = _rows(positions, batches) if batches else _NO_ROWS
     return Incoming(
         rows=rows,
         poison=poison,
@@ -161,23 +163,27 @@ def _later_copies(incoming: Incoming, keep: NDArray[np.bool_]) -> list[int]:
     return later
 
 
-def _rows(message: Message, epoch: int) -> pa.Table:
+def _batch(message: Message) -> Batch:
     batch = unpack(message.body)
     if batch.tenant != message.tenant:
         raise PoisonMessage("the batch names another tenant than its subject")
-    position = epoch << EPOCH_SHIFT | message.sequence
-    return pa.Table.from_arrays(_stored_columns(batch, position), schema=STORED)
+    return batch
 
 
-def _stored_columns(batch: Batch, position: int) -> list[pa.Array]:
-    count = batch.events.num_rows
+def _rows(positions: Sequence[int], batches: Sequence[Batch]) -> pa.Table:
+    """The events of all batches as one table; what a batch says of them all is said of each."""
+    counts = np.array([batch.events.num_rows for batch in batches])
+    of_batch = np.repeat(np.arange(len(batches)), counts)
+    firsts = np.cumsum(counts) - counts
     about = {
-        "position": pa.repeat(pa.scalar(position, pa.uint64()), count),
-        "ordinal": pa.array(np.arange(count, dtype=np.uint32)),
-        "tenant": pa.repeat(batch.tenant, count),
-        "received_at": pa.repeat(pa.scalar(batch.received_at, pa.int64()), count),
+        "position": pa.array(np.array(positions, np.uint64)[of_batch]),
+        "ordinal": pa.array((np.arange(len(of_batch)) - firsts[of_batch]).astype(np.uint32)),
+        "tenant": pa.array([batch.tenant for batch in batches]).take(pa.array(of_batch)),
+        "received_at": pa.array(np.array([b.received_at for b in batches])[of_batch]),
     }
-    return [about[n] if n in about else batch.events[n] for n in STORED.names]
+    events = pa.Table.from_batches([batch.events for batch in batches]).combine_chunks()
+    columns = [about[n] if n in about else events[n] for n in STORED.names]
+    return pa.Table.from_arrays(columns, schema=STORED)
 
 
 STORED = pa.schema(

@@ -29,3 +29,11 @@ def test_a_key_may_be_recorded_twice():
     for key in (1, 2, 1):
         hints.record(keys(key, key))
     assert hints.seen(keys(1, 2, 3)).tolist() == [True, True, False]
+
+
+def test_the_keys_recorded_last_are_remembered_and_the_oldest_let_go():
+    hints = Hints(remembered=2)
+    for key in range(1, 10):
+        hints.record(keys(key))
+    assert hints.seen(keys(7, 8, 9)).all()
+    assert not hints.seen(keys(1, 2, 3)).any()
