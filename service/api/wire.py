@@ -5,13 +5,14 @@
 * A head has at most `LARGEST_HEAD` bytes: 431.
 * A body that goes on after its answer was given (413, 415) is thrown away for `linger_seconds`, so
   that the client comes to read the answer; then the connection is closed.
+* The head of an answer leaves together with the first of its body: one system call, not two.
 * What is not HTTP, Content-Length together with Transfer-Encoding included, is 400.
 
 Errors have the events face's form. Pass it as `uvicorn.Config(http=HeadraceProtocol, ws="none")`.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -21,6 +22,31 @@ from service.errors import InvalidInput, RequestTimeout, TooLarge
 from service.telemetry import log
 
 LARGEST_HEAD = 32 * 1024
+
+
+class _Whole:
+    """A transport that holds an answer's head back until something follows it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        elif data.startswith(_ANSWER) and data.endswith(b"\r\n\r\n"):
+            self._head = data
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        if self._head:
+            self.write(b"")
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class HeadraceProtocol(HttpToolsProtocol):
@@ -38,6 +64,7 @@ class HeadraceProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = cast(asyncio.Transport, _Whole(transport))
         self._set_deadline(self.head_seconds, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -143,3 +143,19 @@ async def test_a_connection_is_good_for_more_after_a_refused_body():
         answer = await edge.raw(long + LIVE + b"connection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413")
     assert answer.endswith(b'{"live":true}')
+
+
+async def test_a_client_that_asks_whether_to_go_on_is_told_at_once(edge: Edge):
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+    writer.write(HEAD + b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % len(BODY))
+    async with asyncio.timeout(2):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+        writer.write(BODY)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 202 ")
+    writer.close()
+
+
+async def test_an_answer_without_a_body_leaves_too(edge: Edge):
+    head = b"HEAD /api/live HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    async with asyncio.timeout(2):
+        assert (await edge.raw(head)).startswith(b"HTTP/1.1 200 ")
