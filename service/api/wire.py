@@ -23,6 +23,9 @@ from service.telemetry import log
 
 LARGEST_HEAD = 32 * 1024
 
+_ANSWER = (b"HTTP/1.1 2", b"HTTP/1.1 3", b"HTTP/1.1 4", b"HTTP/1.1 5")
+"""How a final answer begins; 100 Continue is none, and must leave at once."""
+
 
 class _Whole:
     """A transport that holds an answer's head back until something follows it."""
