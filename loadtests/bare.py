@@ -4,8 +4,8 @@
     python -m loadtests.bare asgi PORT              ASGI; decodes a batch or an event
     python -m loadtests.bare litestar PORT [FILE]   Litestar; decodes an event, answers with FILE
 
-`asgi` and `litestar` run in uvicorn with the service's own protocol and options, so that what is
-compared is the application and not the server.
+`asgi` and `litestar` run in uvicorn as it comes, with the service's options: what somebody gets who
+writes the handler and no more.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from litestar import Litestar, Request, Response, get, post
 from litestar.enums import MediaType
 
 from service.api.events.records import WireBatch, WireEvent
-from service.api.wire import HeadraceProtocol
 
 ACCEPTED = b'{"success":true}'
 _decode_batch = msgspec.json.Decoder(WireBatch).decode
@@ -93,8 +92,8 @@ def litestar(content: bytes) -> Litestar:
     return Litestar(handlers, openapi_config=None, logging_config=None)
 
 
-def serve(app: Any, port: int, http: Any = HeadraceProtocol) -> None:
-    """Serve as `headrace up` does."""
+def serve(app: Any, port: int, http: Any = "httptools") -> None:
+    """Serve with the options of `headrace up`."""
     uvicorn.run(
         app,
         host="127.0.0.1",

@@ -13,7 +13,7 @@ from loadtests.rounds import checked
 from loadtests.scale import Scale
 from service.client import Client, Question
 
-_A_SECOND = 10
+_A_SECOND = 2
 """Probes."""
 _TYPES = 20
 """Event types of the probes: each question is about one, so that its answer can be checked."""

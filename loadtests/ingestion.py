@@ -23,7 +23,7 @@ BATCH = "/api/v1/events/batch"
 KEY = {"x-api-key": API_KEY}
 EVENTS = 500
 """In a batch."""
-SINGLE_CONNECTIONS = 64
+SINGLE_CONNECTIONS = 128
 BATCH_CONNECTIONS = 16
 SUSTAINED = "batches.sustained"
 """The figure that other measurements take half of."""
