@@ -30,7 +30,7 @@ _MOST_DISK = 2**60
 whose limit is larger; what counts is the stream's limit, and a full disk is met when it comes."""
 _ROOM = 16 * 1024 * 1024
 """Free bytes without which a start after a full disk would meet a full disk again."""
-_MEMORY_LIMIT = "160MiB"
+_MEMORY_LIMIT = "96MiB"
 """A soft limit for the child's garbage collector, so that a laptop's memory stays the laptop's."""
 
 
