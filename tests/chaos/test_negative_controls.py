@@ -28,7 +28,7 @@ def broken(new_service):
 
 
 def judged(service, ledger) -> Findings:
-    wait_until_counted(service, len(ledger.acknowledged))
+    wait_until_counted(service, len(ledger.acknowledged), still=2)
     service.stop()
     return compare(service, ledger)
 

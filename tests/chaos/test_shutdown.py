@@ -20,7 +20,7 @@ def test_sigterm_and_a_new_start_again_and_again_lose_nothing(new_service, seed)
     service = new_service().start()
     load = Load(service, seed)
     with load:
-        for _ in range(3):
+        for _ in range(2):
             load.wait_for_more(500)
             assert service.stop() == 0
             service.start()
