@@ -6,7 +6,7 @@ FILES := service tests loadtests migrations
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench house tables constraints clean
+.PHONY: help install demo test check chaos bench house tables constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ check: $(STAMP) ## format, lint, types, import direction, documentation
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest -q tests/house
+
+chaos: $(STAMP) ## five minutes of random kills, and every other fault (docs/reliability.md)
+	@HEADRACE_TEST_CHAOS_SECONDS=300 $(BIN)/python -m pytest tests/chaos --timeout=900 $(ARGS)
 
 bench: $(STAMP) ## measure, and write the table of docs/performance.md
 	@$(BIN)/python -m loadtests $(ARGS)

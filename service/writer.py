@@ -46,7 +46,7 @@ from service.telemetry import (
 )
 
 READ_MESSAGES = 256
-IDLE_WAIT = 1.0
+IDLE_WAIT = 0.25
 _GATHER_PAUSE = 0.01
 _LONGEST_PAUSE = 5.0
 _GROUP_BYTES = 64 * 1024 * 1024
