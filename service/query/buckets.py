@@ -62,7 +62,8 @@ def _stretches(start: int, end: int, zone: tzinfo) -> Iterator[tuple[int, int, i
             change = _change(earlier, later, zone)
             yield first, change, _offset(earlier, zone)
             first = change
-    yield first, end, _offset(end, zone)
+    if first < end:
+        yield first, end, _offset(first, zone)
 
 
 def _change(earlier: int, later: int, zone: tzinfo) -> int:

@@ -84,3 +84,8 @@ def test_slots_are_as_wide_as_the_changes_of_the_clock_let_them_be(zone, interva
 def test_times_are_shown_in_seconds_or_in_milliseconds_where_there_are_any():
     assert shown(0) == "1970-01-01T00:00:00Z"
     assert shown(-1) == "1969-12-31T23:59:59.999Z"
+
+
+def test_a_range_that_ends_where_the_clock_changes_has_no_bucket_there():
+    change = 1_776_981_600_000
+    assert bucket_starts(change - 1, change, 10_000, ZoneInfo("Africa/Cairo")) == [change - 10_000]
