@@ -1,7 +1,7 @@
 """The near net: which ids were ingested lately, as 64-bit digests, and where each was seen first.
 
 Hash tables in NumPy, filled one after the other; when the last of them is full the oldest is let
-go, so memory is bounded and at least the promised number of ids is remembered. About 27 bytes an
+go, so memory is bounded and at least the promised number of ids is remembered. About 24 bytes an
 id; a look-up of 10,000 ids takes a millisecond or two. A hit is a suspicion only: the writer
 confirms it by the full id.
 """
@@ -20,7 +20,7 @@ Positions = NDArray[np.uint64]
 GENERATIONS = 3
 WINDOW_ROWS = 500_000
 """Rows read from the store at a time when the net is filled."""
-_LOAD = 0.7
+_LOAD = 0.8
 _SLOTS = 16
 _WIDEST = 2**32 - 1
 """Positions in one table are kept as 32-bit numbers."""

@@ -127,7 +127,7 @@ class Settings:
 
     # The writer and the event store
     dedupe_ids: int = _setting(
-        "HEADRACE_DEDUPE_IDS", 10_000_000, "Ids the near net remembers (about 27 bytes each)."
+        "HEADRACE_DEDUPE_IDS", 10_000_000, "Ids the near net remembers (about 24 bytes each)."
     )
     group_events: int = _setting("HEADRACE_GROUP_EVENTS", 50_000, "Most events in one insert.")
     group_seconds: float = _setting(
@@ -139,7 +139,7 @@ class Settings:
         "Stored events that make a step of the rollups worth its while; fewer are read raw.",
     )
     duckdb_memory: str = _setting(
-        "HEADRACE_DUCKDB_MEMORY", "320MB", "Memory limit of the embedded event store."
+        "HEADRACE_DUCKDB_MEMORY", "288MB", "Memory limit of the embedded event store."
     )
 
     # Questions
