@@ -1,4 +1,4 @@
-"""The limits that the service is measured against: the least a handler can do, in the same server.
+"""The limits that the service is measured against: the least a handler can do.
 
     python -m loadtests.bare sink PORT              answers without looking
     python -m loadtests.bare asgi PORT              ASGI; decodes a batch or an event

@@ -16,7 +16,8 @@ _INTRODUCTION = """# Performance
 Written by `make bench`; do not edit. Every figure comes from one run on one machine, the load
 generator included on the same cores, everything on loopback, the stream synced to disk before each
 acknowledgement. Limits are measured minutes apart in the same run: the same bodies and documents
-through the least code that can handle them, in the same server with the same options. A ratio to
+through the least code that can handle them, in uvicorn as it comes with the service's options. A
+ratio to
 such a limit says more than an absolute figure from another machine. Kept runs are in
 `loadtests/results/`.
 """
