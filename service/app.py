@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from litestar import Litestar
-from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
+from service.api.direct import DirectLitestar
 from service.api.events.ingestion import Door
 from service.api.events.keys import KeyRoutes
 from service.api.events.metrics import Metrics
@@ -27,12 +27,7 @@ def create_app(service: Service) -> Litestar:
     Litestar's own logging, body reading and response classes are not used: they cost more than the
     handlers.
     """
-    return Litestar(
-        _routes(service),
-        exception_handlers={HTTPException: answer_error, Exception: answer_error},
-        openapi_config=openapi_config(),
-        logging_config=None,
-    )
+    return DirectLitestar(_routes(service), answer_error, openapi_config=openapi_config())
 
 
 def _routes(service: Service) -> list[HTTPRouteHandler]:

@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from tests.api.edge import Edge, Questions, an_event, running
+from tests.api.edge import KEY, Edge, Questions, an_event, running
 
 
 @pytest.mark.parametrize("path", ["/api/health/", "/api/v1/analytics/metrics/", "/docs/"])
@@ -11,6 +11,13 @@ async def test_a_trailing_slash_makes_no_difference(edge: Edge, path: str):
     with_slash = await edge.client.get(path)
     without = await edge.client.get(path.rstrip("/"))
     assert (with_slash.status_code, without.status_code) == (200, 200)
+
+
+@pytest.mark.parametrize("slash", ["", "/"], ids=["called directly", "routed by the framework"])
+async def test_an_error_is_the_same_on_both_ways_to_a_handler(edge: Edge, slash: str):
+    answer = await edge.client.post(f"/api/v1/events{slash}", content=b"{}", headers=KEY)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["details"] == {"field": "eventType"}
 
 
 async def test_an_unknown_path_is_404_in_the_faces_form(edge: Edge):
