@@ -2,8 +2,8 @@
 -- the rows at the edges and from those beyond the rolled position. A row of the answer has either
 -- an event type, or a slot, numbered from {origin} on.
 SELECT
-    coalesce(event_type, '') AS event_type,
-    coalesce(slot, -1) AS slot,
+    CASE WHEN grouping(event_type) = 0 THEN event_type ELSE '' END AS event_type,
+    CASE WHEN grouping(slot) = 0 THEN slot ELSE -1 END AS slot,
     CAST(sum(events) AS BIGINT) AS events
 FROM (
     SELECT event_type, intDiv(minute - {origin:Int64}, {slot:Int64}) AS slot, events

@@ -2,8 +2,8 @@
 SELECT
     key,
     count(*) AS values,
-    sum(value) AS total,
-    avg(value) AS mean,
+    sumKahan(value) AS total,
+    sumKahan(value) / count(*) AS mean,
     min(value) AS least,
     max(value) AS most
 FROM (

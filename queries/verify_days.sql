@@ -1,5 +1,5 @@
 -- How many events each day has, by event time.
-SELECT bucketOf(timestamp, 86400000) AS day, count(*) AS events
+SELECT timestamp - ((timestamp % 86400000) + 86400000) % 86400000 AS day, count(*) AS events
 FROM events
-GROUP BY bucketOf(timestamp, 86400000)
+GROUP BY timestamp - ((timestamp % 86400000) + 86400000) % 86400000
 ORDER BY day

@@ -7,7 +7,12 @@ SELECT
 FROM (
     SELECT sum(raw) AS counted, sum(rolled_up) AS rolled_up
     FROM (
-        SELECT tenant, bucketOf(timestamp, 60000) AS minute, event_type, 1 AS raw, 0 AS rolled_up
+        SELECT
+            tenant,
+            timestamp - ((timestamp % 60000) + 60000) % 60000 AS minute,
+            event_type,
+            1 AS raw,
+            0 AS rolled_up
         FROM events
         WHERE timestamp >= {start:Int64} AND timestamp < {end:Int64}
             AND position <= (SELECT position FROM rolled)

@@ -7,7 +7,12 @@ SELECT
 FROM (
     SELECT sum(raw) AS counted, sum(rolled_up) AS rolled_up
     FROM (
-        SELECT tenant, bucketOf(timestamp, 86400000) AS day, user_key, 1 AS raw, 0 AS rolled_up
+        SELECT
+            tenant,
+            timestamp - ((timestamp % 86400000) + 86400000) % 86400000 AS day,
+            user_key,
+            1 AS raw,
+            0 AS rolled_up
         FROM events
         WHERE timestamp >= {start:Int64} AND timestamp < {end:Int64}
             AND position <= (SELECT position FROM rolled)
