@@ -4,7 +4,8 @@
 """
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
@@ -30,10 +31,14 @@ class Settings:
     )
     host: str = _setting("API_HOST", "127.0.0.1", "Address the API listens on.")
     port: int = _setting("API_PORT", 8000, "Port the API listens on.")
+    metrics_port: int = _setting(
+        "METRICS_PORT", 9464, "Port where `headrace work` answers for its health and telemetry."
+    )
     secret_key: str = _setting(
         "SECRET_KEY",
         "",
-        "Signs receipts and tokens. Empty: made at the first start and kept in the data directory.",
+        "Signs receipts and tokens; the same for all processes of a service. "
+        "Empty: made at the first start and kept in the data directory.",
         secret=True,
     )
     data_dir: Path = _setting(  # noqa: RUF009
@@ -51,16 +56,42 @@ class Settings:
 
     # The parts; an empty URL means the embedded one
     nats_url: str = _setting(
-        "NATS_URL", "", "NATS with JetStream. Empty: a nats-server child process.", secret=True
+        "NATS_URL",
+        "",
+        "NATS with JetStream, `nats://user:password@host:4222`, several servers of one cluster "
+        "with commas between. Empty: a nats-server child process.",
+        secret=True,
+    )
+    stream_replicas: int = _setting(
+        "HEADRACE_STREAM_REPLICAS",
+        0,
+        "Copies of the stream. 0: three when `NATS_URL` names three servers, else one.",
     )
     clickhouse_url: str = _setting(
-        "CLICKHOUSE_URL", "", "Not served by this version; setting it is refused.", secret=True
+        "CLICKHOUSE_URL",
+        "",
+        "`http://user:password@host:8123/database` (or https), or `chdb:///folder` for the engine "
+        "in this process. Empty: a DuckDB file.",
+        secret=True,
+    )
+    clickhouse_cluster: str = _setting(
+        "HEADRACE_CLICKHOUSE_CLUSTER",
+        "",
+        "Name of a ClickHouse cluster: tables are made on all of it, replicated and distributed.",
     )
     redis_url: str = _setting(
-        "REDIS_URL", "", "Not served by this version; setting it is refused.", secret=True
+        "REDIS_URL",
+        "",
+        "Redis or Valkey, `redis://user:password@host:6379/0` (or rediss): processes share answers "
+        "and hints of repeats. Empty: each process has its own.",
+        secret=True,
     )
     postgres_url: str = _setting(
-        "POSTGRES_URL", "", "Not served by this version; setting it is refused.", secret=True
+        "POSTGRES_URL",
+        "",
+        "PostgreSQL for accounts, `postgresql://user:password@host:5432/database`. "
+        "Empty: a SQLite file.",
+        secret=True,
     )
     questdb_url: str = _setting(
         "QUESTDB_URL", "", "Not used; setting it is a warning that says what serves instead."
@@ -159,6 +190,20 @@ class Settings:
     def on_loopback(self) -> bool:
         return self.host in {"127.0.0.1", "localhost", "::1"}
 
+    @property
+    def nats_servers(self) -> list[str]:
+        return [server.strip() for server in self.nats_url.split(",") if server.strip()]
+
+    @property
+    def replicas(self) -> int:
+        """How many copies of the stream are kept."""
+        return self.stream_replicas or (3 if len(self.nats_servers) >= 3 else 1)
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether a part lives in the data directory, which then belongs to one process."""
+        return not (self.nats_url and self.clickhouse_url.startswith("http") and self.postgres_url)
+
 
 FIELDS = {field.metadata["variable"]: field for field in dataclasses.fields(Settings)}
 """Each setting by its environment variable."""
@@ -192,20 +237,100 @@ def _convert(variable: str, text: str, kind: Any) -> Any:
 
 
 def _checked(settings: Settings) -> Settings:
+    _refuse_wrong_numbers(settings)
+    for variable, schemes in _SCHEMES.items():
+        url = getattr(settings, FIELDS[variable].name)
+        for server in settings.nats_servers if variable == "NATS_URL" else [url]:
+            _refuse_wrong_url(variable, server, schemes)
+    if settings.clickhouse_cluster:
+        _refuse_wrong_cluster(settings)
+    if settings.environment == "production" and not settings.secret_key:
+        raise SettingsError("HEADRACE_ENV=production needs SECRET_KEY (32 random bytes or more)")
+    return settings
+
+
+_SCHEMES = {
+    "NATS_URL": ("nats", "tls"),
+    "CLICKHOUSE_URL": ("http", "https", "chdb"),
+    "REDIS_URL": ("redis", "rediss"),
+    "POSTGRES_URL": ("postgresql", "postgres"),
+}
+"""What the URL of each part may begin with."""
+
+
+def _refuse_wrong_numbers(settings: Settings) -> None:
     for variable, field in FIELDS.items():
         value = getattr(settings, field.name)
         if type(value) in {int, float} and value < 0:
             raise SettingsError(f"{variable} must not be negative, it is {value}")
-    for variable in ("CLICKHOUSE_URL", "REDIS_URL", "POSTGRES_URL"):
-        if getattr(settings, FIELDS[variable].name):
+    for variable in ("API_PORT", "METRICS_PORT"):
+        port = getattr(settings, FIELDS[variable].name)
+        if not 1 <= port <= 65535:
+            raise SettingsError(f"{variable} must be 1 to 65535, it is {port}")
+    if settings.stream_replicas not in {0, 1, 3, 5}:
+        raise SettingsError(
+            f"HEADRACE_STREAM_REPLICAS must be 0, 1, 3 or 5, it is {settings.stream_replicas}"
+        )
+    if settings.stream_replicas > 1 and not settings.nats_url:
+        raise SettingsError(
+            "HEADRACE_STREAM_REPLICAS needs a NATS cluster: set NATS_URL, or unset it"
+        )
+
+
+def _refuse_wrong_url(variable: str, url: str, schemes: Sequence[str]) -> None:
+    """The message never holds the URL: there may be a password in it."""
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise SettingsError(f"{variable} is no URL: {error}") from None
+    if parts.scheme not in schemes:
+        allowed = ", ".join(f"{scheme}://" for scheme in schemes)
+        raise SettingsError(f"{variable} begins with one of {allowed}; it does not")
+    if parts.scheme == "chdb":
+        if host or not parts.path.strip("/"):
+            raise SettingsError(f"{variable} names a folder: chdb:///var/lib/headrace/chdb")
+    elif not host:
+        raise SettingsError(f"{variable} names no host: {parts.scheme}://host")
+
+
+def _refuse_wrong_cluster(settings: Settings) -> None:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", settings.clickhouse_cluster):
+        raise SettingsError("HEADRACE_CLICKHOUSE_CLUSTER is a name: letters, digits and _")
+    if not settings.clickhouse_url.startswith("http"):
+        raise SettingsError(
+            "HEADRACE_CLICKHOUSE_CLUSTER needs a ClickHouse server: set CLICKHOUSE_URL to "
+            "http://…, or unset it"
+        )
+
+
+def check_apart(settings: Settings, command: str) -> None:
+    """Refuse a mix in which API and writer cannot be processes of their own.
+
+    Raises SettingsError with the reason and what to do; `command` is `serve` or `work`.
+    """
+    reasons = {
+        "CLICKHOUSE_URL": (
+            settings.clickhouse_url.startswith("http"),
+            "DuckDB and chdb let one process in: set CLICKHOUSE_URL to http://…",
+        ),
+        "NATS_URL": (
+            bool(settings.nats_url),
+            "the embedded NATS belongs to the process that starts it: set NATS_URL",
+        ),
+        "SECRET_KEY": (
+            bool(settings.secret_key),
+            "the processes read each other's receipts with it: set SECRET_KEY to 32 random bytes",
+        ),
+    }
+    for variable, (good, advice) in reasons.items():
+        if not good:
             raise SettingsError(
-                f"{variable} is set, but this version runs on its embedded part only; unset it"
+                f"headrace {command} cannot run without {variable}: {advice}, "
+                "or run everything in one process with `headrace up`"
             )
-    if settings.environment == "production" and not settings.secret_key:
-        raise SettingsError("HEADRACE_ENV=production needs SECRET_KEY (32 random bytes or more)")
-    if not 1 <= settings.port <= 65535:
-        raise SettingsError(f"API_PORT must be 1 to 65535, it is {settings.port}")
-    return settings
 
 
 def resolved(settings: Settings) -> dict[str, str]:
@@ -216,8 +341,20 @@ def resolved(settings: Settings) -> dict[str, str]:
 def _shown(value: Any, field: dataclasses.Field[Any]) -> str:
     if not field.metadata["secret"] or not value:
         return str(value).lower() if isinstance(value, bool) else str(value)
-    parts = urlsplit(str(value))
+    servers = str(value).split(",") if field.name == "nats_url" else [str(value)]
+    return ",".join(_masked(server.strip()) for server in servers)
+
+
+def _masked(secret: str) -> str:
+    """A URL without its password and its query; anything else as asterisks."""
+    try:
+        parts = urlsplit(secret)
+        host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+    except ValueError:
+        return "********"
+    if parts.scheme == "chdb":
+        return secret.partition("?")[0]
     if not parts.hostname:
         return "********"
-    host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
-    return urlunsplit((parts.scheme, f"***@{host}" if parts.username else host, parts.path, "", ""))
+    shown = f"***@{host}" if parts.username or parts.password else str(host)
+    return urlunsplit((parts.scheme, shown, parts.path, "", ""))

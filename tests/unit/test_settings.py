@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import SettingsError
-from service.settings import FIELDS, Settings, load, resolved
+from service.settings import FIELDS, Settings, check_apart, load, resolved
 
 
 def test_nothing_set_gives_the_defaults():
@@ -43,10 +43,72 @@ def test_a_name_that_is_no_setting_is_refused_so_that_a_typo_is_seen():
         load({"HEADRACE_DATADIR": "data"})
 
 
-@pytest.mark.parametrize("variable", ["CLICKHOUSE_URL", "REDIS_URL", "POSTGRES_URL"])
-def test_a_part_that_this_version_cannot_use_is_refused(variable):
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("NATS_URL", "http://broker:4222"),
+        ("NATS_URL", "nats://broker:4222,broker2:4222"),
+        ("NATS_URL", "nats://broker:port"),
+        ("CLICKHOUSE_URL", "clickhouse://host:9000"),
+        ("CLICKHOUSE_URL", "http:///database"),
+        ("CLICKHOUSE_URL", "chdb://folder"),
+        ("REDIS_URL", "memcached://host"),
+        ("POSTGRES_URL", "sqlite:///file"),
+        ("POSTGRES_URL", "hush"),
+    ],
+)
+def test_a_url_that_its_part_cannot_use_is_refused_by_name(variable, url):
     with pytest.raises(SettingsError, match=variable):
-        load({variable: "engine://host"})
+        load({variable: url})
+
+
+def test_urls_of_every_form_are_taken():
+    load({"NATS_URL": "nats://a:b@one:4222, tls://two", "REDIS_URL": "rediss://:hush@cache:6379/1"})
+    load(
+        {"CLICKHOUSE_URL": "https://ada:hush@store:8443/events", "POSTGRES_URL": "postgres://db/h"}
+    )
+    load({"CLICKHOUSE_URL": "chdb:///var/lib/headrace"})
+
+
+def test_three_brokers_keep_three_copies_unless_told_otherwise():
+    three = "nats://one,nats://two,nats://three"
+    assert load({"NATS_URL": three}).replicas == 3
+    assert load({"NATS_URL": "nats://one"}).replicas == 1
+    assert load({"NATS_URL": three, "HEADRACE_STREAM_REPLICAS": "1"}).replicas == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("HEADRACE_STREAM_REPLICAS", "3"), ("HEADRACE_CLICKHOUSE_CLUSTER", "main")],
+)
+def test_what_needs_a_cluster_is_refused_without_one(variable, value):
+    with pytest.raises(SettingsError, match=variable):
+        load({variable: value})
+
+
+def test_a_cluster_has_a_plain_name():
+    url = {"CLICKHOUSE_URL": "http://store:8123"}
+    assert load(url | {"HEADRACE_CLICKHOUSE_CLUSTER": "main"}).clickhouse_cluster == "main"
+    with pytest.raises(SettingsError, match="HEADRACE_CLICKHOUSE_CLUSTER"):
+        load(url | {"HEADRACE_CLICKHOUSE_CLUSTER": "main; DROP"})
+
+
+CLUSTER = {"clickhouse_url": "http://store", "nats_url": "nats://broker", "secret_key": "s" * 32}
+
+
+@pytest.mark.parametrize(
+    ("missing", "variable"),
+    [
+        ({"clickhouse_url": ""}, "CLICKHOUSE_URL"),
+        ({"clickhouse_url": "chdb:///folder"}, "CLICKHOUSE_URL"),
+        ({"nats_url": ""}, "NATS_URL"),
+        ({"secret_key": ""}, "SECRET_KEY"),
+    ],
+)
+def test_processes_apart_need_parts_that_they_can_share(missing, variable):
+    check_apart(Settings(**CLUSTER), "serve")
+    with pytest.raises(SettingsError, match=f"{variable}.*headrace up"):
+        check_apart(Settings(**CLUSTER | missing), "serve")
 
 
 def test_production_needs_a_secret_key():
@@ -75,6 +137,11 @@ def test_secrets_are_masked_and_urls_keep_their_host():
     )
     assert "hush" not in " ".join(shown.values())
     assert shown["NATS_URL"] == "nats://***@broker:4222"
+
+
+def test_every_server_of_a_list_is_shown_without_its_password():
+    shown = resolved(Settings(nats_url="nats://ada:hush@one:4222,tls://:hush@two?token=hush"))
+    assert shown["NATS_URL"] == "nats://***@one:4222,tls://***@two"
 
 
 def test_every_setting_is_shown_under_its_variable():
