@@ -38,6 +38,8 @@ class DuckDBStore:
     """An EventStore in one file. Open it with `DuckDBStore.open`."""
 
     dialect = "duckdb"
+    shared = False
+    cluster = ""
 
     def __init__(self, path: Path, memory_limit: str, database: duckdb.DuckDBPyConnection) -> None:
         self._path = path
@@ -81,7 +83,7 @@ class DuckDBStore:
     async def execute(self, *statements: Statement) -> None:
         await self._run(self._maintenance, lambda connection: _execute(connection, statements))
 
-    async def define(self, definition: str, record: Statement) -> None:
+    async def define(self, definition: str, record: Statement | None = None) -> None:
         """Carry out one step of a migration and note that it is done, both or neither."""
         await self._run(
             self._maintenance, lambda connection: _define(connection, definition, record)
@@ -262,10 +264,13 @@ def _execute(connection: duckdb.DuckDBPyConnection, statements: tuple[Statement,
             _carry_out(connection, ordered)
 
 
-def _define(connection: duckdb.DuckDBPyConnection, definition: str, record: Statement) -> None:
+def _define(
+    connection: duckdb.DuckDBPyConnection, definition: str, record: Statement | None
+) -> None:
     with _transaction(connection):
         connection.execute(definition)
-        _carry_out(connection, record)
+        if record:
+            _carry_out(connection, record)
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, asked: Statement) -> pa.Table:
