@@ -1,26 +1,33 @@
 """The relational database of accounts: its engine, its transactions, its schema.
 
-SQLite in the data directory; everything but `_prepare_sqlite` also holds for a server's URL.
+SQLite in the data directory, or PostgreSQL. On both, transactions that write take turns: on SQLite
+by its lock, on PostgreSQL by an advisory lock that ends with the transaction.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import as_file
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData, event, text
+from sqlalchemy import Connection, MetaData, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.errors import MigrationError
 from service.resources import directory
 from service.settings import Settings
+
+_TURN = text("SELECT pg_advisory_xact_lock(7162841093)")
+"""A number of ours: every process takes the same lock before it writes."""
+_TIMEOUT = 5.0
+"""Seconds for a connection, and for each statement, after which the server counts as away."""
 
 metadata = MetaData(
     naming_convention={
@@ -45,16 +52,33 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """One snapshot, which no writer delays."""
-        async with self.engine.connect() as connection:
+        async with self._connected() as connection:
+            if self._is_server:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """One transaction that takes its turn among writers; kept when the block ends well."""
-        async with self.engine.connect() as connection:
+        async with self._connected() as connection:
             await connection.execution_options(writes=True)
             async with connection.begin():
+                if self._is_server:
+                    await connection.execute(_TURN)
                 yield connection
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        """A connection. What PostgreSQL's driver says of the network becomes SQLAlchemy's error."""
+        try:
+            async with self.engine.connect() as connection:
+                yield connection
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise OperationalError(None, None, error) from error
+
+    @property
+    def _is_server(self) -> bool:
+        return self.engine.dialect.name == "postgresql"
 
     async def ping(self) -> None:
         """Return when the database answers."""
@@ -67,10 +91,27 @@ class Database:
 
 def open_database(settings: Settings) -> Database:
     """The database of these settings. Nothing is read before its first use."""
+    if settings.postgres_url:
+        return Database(_server(settings.postgres_url))
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(f"sqlite+aiosqlite:///{settings.data_dir / 'control.sqlite'}")
     _prepare_sqlite(engine)
     return Database(engine)
+
+
+def _server(url: str) -> AsyncEngine:
+    return create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"),
+        pool_size=5,
+        max_overflow=5,
+        pool_timeout=_TIMEOUT,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": _TIMEOUT,
+            "command_timeout": _TIMEOUT,
+            "server_settings": {"application_name": "headrace"},
+        },
+    )
 
 
 async def upgrade(database: Database, revision: str = "head") -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.running import RunningService
+from tests.servers import Postgres, Server, a_postgres, a_valkey
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,3 +54,17 @@ def new_service(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
     yield make
     for service in made:
         service.clean_up()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that all tests share: take a new database each."""
+    with a_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def valkey() -> Iterator[Server]:
+    """A Valkey of the test's own, to be killed and frozen at will."""
+    with a_valkey() as server:
+        yield server

@@ -1,4 +1,4 @@
-"""The schema of the accounts: what the migrations make is what the code declares."""
+"""The schema of the accounts, on both databases: the migrations make what the code declares."""
 
 import asyncio
 from pathlib import Path
@@ -17,9 +17,16 @@ from service.settings import Settings
 DECLARED = keys.api_keys.metadata
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    if request.param == "sqlite":
+        return Settings(data_dir=tmp_path / "100% new")
+    return Settings(postgres_url=await request.getfixturevalue("postgres").new_database())
+
+
 @pytest.fixture
-async def database(tmp_path: Path):
-    opened = open_database(Settings(data_dir=tmp_path / "100% new"))
+async def database(settings: Settings):
+    opened = open_database(settings)
     yield opened
     await opened.close()
 
@@ -67,8 +74,8 @@ async def test_a_schema_is_current_only_after_the_upgrade(database):
     assert await is_current(database)
 
 
-async def test_processes_that_start_together_upgrade_once(tmp_path):
-    both = [open_database(Settings(data_dir=tmp_path)) for _ in range(4)]
+async def test_processes_that_start_together_upgrade_once(settings):
+    both = [open_database(settings) for _ in range(4)]
     await asyncio.gather(*(upgrade(database) for database in both))
     assert await is_current(both[0])
     for database in both:

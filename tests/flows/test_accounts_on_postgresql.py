@@ -1,0 +1,95 @@
+"""Keys in PostgreSQL: what one process changes, all others hear; its silence is borne."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from service.accounts.environments import Environments
+from service.accounts.keys import Keys
+from service.database import open_database, upgrade
+from service.errors import AccountsUnavailable, InvalidKey
+from service.settings import Settings
+from tests.servers import a_postgres
+
+
+@pytest.fixture
+async def opened(postgres) -> AsyncIterator[Callable[[], Keys]]:
+    """Opens the same keys as often as asked, as processes of their own do."""
+    url = await postgres.new_database()
+    made = []
+
+    def keys() -> Keys:
+        made.append(open_database(Settings(postgres_url=url)))
+        return Keys(made[-1])
+
+    keys()
+    await upgrade(made[0])
+    await Environments(made[0]).ensure_default()
+    yield keys
+    for database in made:
+        await database.close()
+
+
+async def refused_after(keys: Keys, text: str) -> float:
+    """Seconds until the key is refused."""
+    begun = time.monotonic()
+    while time.monotonic() < begun + 5:
+        try:
+            await keys.verify(text)
+        except InvalidKey:
+            return time.monotonic() - begun
+        await asyncio.sleep(0.01)
+    raise AssertionError("it is still accepted")
+
+
+async def test_a_key_revoked_by_one_process_is_refused_by_all_within_a_second(opened):
+    here, *others = opened(), opened(), opened()
+    new = await here.create("collector", ["ingest"])
+    for keys in others:
+        assert (await keys.verify(new.text)).name == "collector"
+    await here.revoke(new.key.id)
+    waits = await asyncio.gather(*(refused_after(keys, new.text) for keys in others))
+    assert max(waits) < 1
+
+
+async def test_changes_made_at_once_by_many_processes_get_a_revision_each(opened):
+    many = [opened() for _ in range(4)]
+    new = await asyncio.gather(*(keys.create(f"k{n}", ["read"]) for n, keys in enumerate(many * 5)))
+    follower = opened()
+    for key in new:
+        await follower.verify(key.text)
+    changes = await follower._changes(0)
+    assert len({change.revision for change in changes}) == len(changes) == 20
+
+
+async def test_known_keys_outlive_a_restart_of_the_server():
+    with a_postgres() as server:
+        database = open_database(Settings(postgres_url=await server.new_database()))
+        await upgrade(database)
+        await Environments(database).ensure_default()
+        keys = Keys(database)
+        new = await keys.create("collector", ["ingest"])
+        await keys.verify(new.text)
+        server.end(signal.SIGQUIT)
+        await asyncio.sleep(0.6)
+        assert await keys.verify(new.text)
+        with pytest.raises(AccountsUnavailable):
+            await keys.verify("evp_unknown")
+        server.start()
+        await wait_until_it_hears(keys)
+        await database.close()
+
+
+async def wait_until_it_hears(keys: Keys) -> None:
+    """A stranger is refused, not put off, once the database answers again."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await keys.verify("evp_stranger")
+            except InvalidKey:
+                return
+            except AccountsUnavailable:
+                await asyncio.sleep(0.05)
