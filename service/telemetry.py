@@ -69,7 +69,9 @@ rollup_mismatches = _counter(
 accounts_failures = _counter(
     "headrace_accounts_failures", "Readings of the accounts' database that failed."
 )
-
+shared_failures = _counter(
+    "headrace_shared_failures", "Calls of the memory that processes share (Redis) that failed."
+)
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

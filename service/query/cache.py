@@ -11,38 +11,32 @@ The contract:
   served on up to its hard limit, and renewing is tried again after a second.
 * The soft limit varies a little from answer to answer, so that they are not all renewed at once.
 * The least recently used answers go when there are too many, or too many bytes of them.
+* Processes of one service share what they compute (`service/query/share.py`).
 """
 
 import asyncio
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from service.query.share import Compute, Computed, Need, Share
 from service.telemetry import cache_answers, log
 
 _SOFT_SHARE = 0.8
 """Of the hard limit; the rest is the time there is for renewing in the background."""
 _JITTER = 0.1
 _RENEW_AGAIN = 1.0
+_NEWER = 0.25
+"""Seconds by which another process's answer must be newer to stand in for renewing one."""
 
 _fresh = cache_answers.labels("fresh")
 _stale = cache_answers.labels("stale")
 _shared = cache_answers.labels("shared")
 _computed = cache_answers.labels("computed")
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """An answer as the store gave it."""
-
-    document: bytes
-    position: int
-    """All events up to here are in the answer."""
-    as_of: int
-    """All events acknowledged up to here are in the answer; ms since 1970 UTC."""
+_elsewhere = cache_answers.labels("elsewhere")
 
 
 @dataclass(slots=True)
@@ -66,6 +60,7 @@ class _Kept:
     made: float
     soft: float
     hard: float
+    elsewhere: bool
 
 
 class AnswerCache:
@@ -77,7 +72,9 @@ class AnswerCache:
         entries: int = 10_000,
         size: int = 64 * 1024 * 1024,
         clock: Callable[[], float] = time.monotonic,
+        share: Share | None = None,
     ) -> None:
+        self._share = share or Share(None, seconds)
         self._seconds = seconds
         self._entries = entries
         self._size = size
@@ -86,9 +83,7 @@ class AnswerCache:
         self._bytes = 0
         self._flights: dict[bytes, asyncio.Task[_Kept]] = {}
 
-    async def answer(
-        self, key: bytes, compute: Callable[[], Awaitable[Computed]], at_least: int = 0
-    ) -> Served:
+    async def answer(self, key: bytes, compute: Compute, at_least: int = 0) -> Served:
         """The answer under `key`, from `compute` when none is at hand.
 
         `at_least` is the lowest position that the answer must contain; a computation begun before
@@ -103,7 +98,7 @@ class AnswerCache:
             _fresh.inc()
         else:
             _stale.inc()
-            self._flight(key, compute)
+            self._flight(key, compute, Need(now - kept.made - _NEWER))
         return _served(kept, cached=True, now=now)
 
     async def close(self) -> None:
@@ -113,34 +108,38 @@ class AnswerCache:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
 
-    async def _wait(
-        self, key: bytes, compute: Callable[[], Awaitable[Computed]], at_least: int
-    ) -> Served:
+    async def _wait(self, key: bytes, compute: Compute, at_least: int) -> Served:
+        need = Need(self._seconds, at_least)
         shared = key in self._flights
-        kept = await asyncio.shield(self._flight(key, compute))
+        kept = await asyncio.shield(self._flight(key, compute, need))
         if shared and kept.computed.position < at_least:
             shared = key in self._flights
-            kept = await asyncio.shield(self._flight(key, compute))
-        (_shared if shared else _computed).inc()
-        return _served(kept, cached=shared, now=self._clock())
+            kept = await asyncio.shield(self._flight(key, compute, need))
+        (_shared if shared else _elsewhere if kept.elsewhere else _computed).inc()
+        return _served(kept, cached=shared or kept.elsewhere, now=self._clock())
 
-    def _flight(
-        self, key: bytes, compute: Callable[[], Awaitable[Computed]]
-    ) -> asyncio.Task[_Kept]:
+    def _flight(self, key: bytes, compute: Compute, need: Need) -> asyncio.Task[_Kept]:
         """The one computation under way for `key`, begun now if there is none."""
         flight = self._flights.get(key)
         if flight is None:
-            flight = asyncio.create_task(self._compute(key, compute))
+            flight = asyncio.create_task(self._compute(key, compute, need))
             self._flights[key] = flight
             flight.add_done_callback(lambda done: self._landed(key, done))
         return flight
 
-    async def _compute(self, key: bytes, compute: Callable[[], Awaitable[Computed]]) -> _Kept:
-        computed = await compute()
-        made = self._clock()
+    async def _compute(self, key: bytes, compute: Compute, need: Need) -> _Kept:
+        found = await self._share.answer(key, compute, need)
+        computed, made = found.computed, self._clock() - found.age
         share = _SOFT_SHARE + random.uniform(-_JITTER, _JITTER)  # noqa: S311
         etag = f'W/"{blake2b(computed.document, digest_size=12).hexdigest()}"'
-        kept = _Kept(computed, etag, made, made + self._seconds * share, made + self._seconds)
+        kept = _Kept(
+            computed,
+            etag,
+            made,
+            made + self._seconds * share,
+            made + self._seconds,
+            found.elsewhere,
+        )
         self._keep(key, kept)
         return kept
 

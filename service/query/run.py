@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from service.errors import HeadraceError
 from service.query.buckets import shown
-from service.query.cache import AnswerCache, Computed, Served
+from service.query.cache import AnswerCache, Served
 from service.query.documents import metrics_document, numbers_document
 from service.query.parameters import MetricsParameters, NumbersParameters
 from service.query.planner import plan_metrics, plan_numbers
+from service.query.share import Computed
 from service.receipts import Place
 from service.settings import Settings
 from service.storage.protocol import EventStore, Progress, Statement

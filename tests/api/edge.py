@@ -22,8 +22,9 @@ from service.events import unpack
 from service.hints import Hints
 from service.ingest import Ingest
 from service.publisher import Publisher
-from service.query.cache import AnswerCache, Computed, Served
+from service.query.cache import AnswerCache, Served
 from service.query.run import ReceiptCounts, Stats
+from service.query.share import Computed
 from service.receipts import Place, Receipts
 from service.settings import Settings
 from service.storage.mark import Mark

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from service.query.cache import AnswerCache, Computed
+from service.query.cache import AnswerCache
+from service.query.share import Computed
 
 
 @dataclass
