@@ -6,8 +6,7 @@ read. The file's lock keeps a second process out.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,16 +21,17 @@ from service.errors import (
     QuestionTooBig,
     StoreFenced,
 )
-from service.storage.protocol import Group, Progress, Statement
+from service.storage.lanes import Lane, Lanes
+from service.storage.protocol import Group, Pending, Progress, Statement
 from service.storage.statements import bound
 from service.telemetry import log
 
 READERS = 2
-_INTERRUPT_EVERY = 0.02
-"""Seconds between interrupts of a query that must end: one sent before it begins is lost."""
 
 Answer = TypeVar("Answer")
 Work = Callable[[duckdb.DuckDBPyConnection], Answer]
+_Lane = Lane[duckdb.DuckDBPyConnection]
+_Lanes = Lanes[duckdb.DuckDBPyConnection]
 
 
 class DuckDBStore:
@@ -44,9 +44,9 @@ class DuckDBStore:
     def __init__(self, path: Path, memory_limit: str, database: duckdb.DuckDBPyConnection) -> None:
         self._path = path
         self._memory_limit = memory_limit
-        self._append = _Lanes("append", 1)
-        self._maintenance = _Lanes("maintenance", 1)
-        self._read = _Lanes("read", READERS)
+        self._append = _lanes("append", 1)
+        self._maintenance = _lanes("maintenance", 1)
+        self._read = _lanes("read", READERS)
         self._invalidated = False
         self._reopening = asyncio.Lock()
         self._connect(database)
@@ -62,6 +62,10 @@ class DuckDBStore:
     async def progress(self) -> Progress:
         [table] = await self.fetch(Statement("progress", {}))
         return Progress(**table.to_pylist()[0])
+
+    async def pending(self) -> Pending | None:
+        """None: rows and mark move in one transaction, so a group is wholly there or not."""
+        return None
 
     async def append(self, group: Group) -> None:
         await self._run(self._append, lambda connection: _append(connection, group))
@@ -99,7 +103,7 @@ class DuckDBStore:
         for lane in lanes:
             lane.thread.shutdown()
 
-    async def _run(self, lanes: "_Lanes", work: Work[Answer]) -> Answer:
+    async def _run(self, lanes: _Lanes, work: Work[Answer]) -> Answer:
         if self._invalidated:
             await self._reopen()
         async with lanes.borrow() as lane:
@@ -130,13 +134,13 @@ class DuckDBStore:
             for lane in lanes.members:
                 lane.connection = database.cursor()
 
-    def _disconnect(self, lanes: "list[_Lane]") -> None:
+    def _disconnect(self, lanes: list[_Lane]) -> None:
         for lane in lanes:
             lane.connection.close()
         self._database.close()
 
     @asynccontextmanager
-    async def _all_lanes(self) -> "AsyncIterator[list[_Lane]]":
+    async def _all_lanes(self) -> AsyncIterator[list[_Lane]]:
         async with (
             self._append.borrow_all() as appending,
             self._maintenance.borrow_all() as maintaining,
@@ -145,51 +149,8 @@ class DuckDBStore:
             yield [*appending, *maintaining, *reading]
 
 
-class _Lane:
-    """A connection and the one thread that uses it."""
-
-    connection: duckdb.DuckDBPyConnection
-
-    def __init__(self, name: str) -> None:
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"duckdb-{name}")
-
-    async def run(self, work: Work[Answer]) -> Answer:
-        """Do `work` in the thread; a cancelled caller interrupts it and waits for its end."""
-        running = asyncio.get_running_loop().run_in_executor(self.thread, work, self.connection)
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await self._stop(running)
-            raise
-
-    async def _stop(self, running: "asyncio.Future[Answer]") -> None:
-        while not running.done():
-            self.connection.interrupt()
-            await asyncio.wait([running], timeout=_INTERRUPT_EVERY)
-        running.exception()
-
-
-class _Lanes:
-    """A few lanes for one kind of work; a borrower has one to himself."""
-
-    def __init__(self, name: str, size: int) -> None:
-        self.members = [_Lane(name) for _ in range(size)]
-        self._free: asyncio.Queue[_Lane] = asyncio.Queue()
-        for lane in self.members:
-            self._free.put_nowait(lane)
-
-    @asynccontextmanager
-    async def borrow(self) -> AsyncIterator[_Lane]:
-        lane = await self._free.get()
-        try:
-            yield lane
-        finally:
-            self._free.put_nowait(lane)
-
-    @asynccontextmanager
-    async def borrow_all(self) -> AsyncIterator[list[_Lane]]:
-        async with AsyncExitStack() as borrowed:
-            yield [await borrowed.enter_async_context(self.borrow()) for _ in self.members]
+def _lanes(name: str, size: int) -> _Lanes:
+    return Lanes(f"duckdb-{name}", size, duckdb.DuckDBPyConnection.interrupt)
 
 
 def _connect(path: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:

@@ -38,6 +38,18 @@ class Group:
     """As the table `events`: position, ordinal, tenant, event_id, … in its column order."""
     before: Progress
     after: Progress
+    keep: bytes = b""
+    """Which of the messages' rows these are, a bit each (NumPy's `packbits`); empty: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A group that was begun and perhaps stored in part: it has to be stored again, the same."""
+
+    before: Progress
+    after: Progress
+    rows: int
+    keep: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +74,16 @@ class EventStore(Protocol):
         """How far the store has read the stream."""
         ...
 
+    async def pending(self) -> Pending | None:
+        """The group that was begun and not finished, if there is one; to be asked after `progress`.
+
+        It must be the next to be appended, with the same rows. A group that begins where it ends
+        gives it up instead: its rows count as stored.
+        """
+        ...
+
     async def append(self, group: Group) -> None:
-        """Store a group and move the progress mark, both or neither.
+        """Store a group and move the progress mark: both, or neither, or the group is pending.
 
         Raises StoreFenced when the mark is not where the group begins.
         """

@@ -7,6 +7,8 @@ Delivery: at least once into the log, exactly once out of it (the writer judges 
 
 import asyncio
 import itertools
+import time
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -20,6 +22,7 @@ from nats.aio.msg import Msg
 
 from service.errors import IngestionUnavailable, TooLarge
 from service.stream import subjects
+from service.stream.bucket import HISTORY, NO_MESSAGE, ApiError, Bucket
 from service.stream.protocol import DeadLetter, Message, Receipt, StreamState
 from service.telemetry import log
 
@@ -42,14 +45,6 @@ _LOST = (
     OSError,
     TimeoutError,
 )
-
-
-class _ApiError(ConnectionError):
-    """JetStream answers, but refuses; while it starts it refuses everything."""
-
-    def __init__(self, code: int, description: str) -> None:
-        super().__init__(f"{description} ({code})")
-        self.code = code
 
 
 class _Error(msgspec.Struct):
@@ -86,9 +81,11 @@ class JetStream:
         self._reads: dict[str, asyncio.Queue[Msg | None]] = {}
         self._read_numbers = itertools.count()
         self._read_inbox = connection.new_inbox()
+        self._replicas = 1
 
-    async def prepare(self, max_bytes: int, duplicate_window: int) -> None:
-        """Make the streams, or bring their limits up to date."""
+    async def prepare(self, max_bytes: int, duplicate_window: int, replicas: int = 1) -> None:
+        """Make the streams, or bring their limits and the number of their copies up to date."""
+        self._replicas = replicas
         await self._nats.subscribe(f"{self._read_inbox}.*", cb=self._take_read)
         await self._nats.flush()
         common = {
@@ -96,6 +93,7 @@ class JetStream:
             "retention": "limits",
             "discard": "new",
             "allow_direct": True,
+            "num_replicas": replicas,
             "duplicate_window": duplicate_window * 1_000_000_000,
         }
         await self._make(
@@ -118,7 +116,7 @@ class JetStream:
                 return await self._publish_once(
                     tenant, message_id, body, min(left, ATTEMPT_TIMEOUT)
                 )
-            except _ApiError as error:
+            except ApiError as error:
                 if error.code in _STREAM_FULL:
                     raise IngestionUnavailable(f"the stream is full: {error}", 5.0) from error
                 reason = str(error)
@@ -145,7 +143,7 @@ class JetStream:
         )
         result = _decode_publish_answer(answer.data)
         if result.error:
-            raise _ApiError(result.error.err_code, result.error.description)
+            raise ApiError(result.error.err_code, result.error.description)
         self._kept += 1
         self._published.set()
         return Receipt(result.seq, result.duplicate)
@@ -204,10 +202,16 @@ class JetStream:
             queue.put_nowait(None)
 
     async def message_id(self, sequence: int) -> str | None:
-        found = await self._read_once(subjects.EVENTS, sequence - 1, 1)
-        if not found or int(_headers(found[0])["Nats-Sequence"]) != sequence:
+        # Of the leader: a direct get may be answered by a copy that is a little behind.
+        try:
+            found = await self._api(f"STREAM.MSG.GET.{subjects.EVENTS}", {"seq": sequence})
+        except ApiError as error:
+            if error.code != NO_MESSAGE:
+                raise
             return None
-        return _headers(found[0]).get("Nats-Msg-Id", "")
+        lines = b64decode(found["message"].get("hdrs", "")).decode().split("\r\n")
+        headers = dict(line.partition(":")[::2] for line in lines)
+        return headers.get("Nats-Msg-Id", "").strip()
 
     async def state(self) -> StreamState:
         info = await self._api(f"STREAM.INFO.{subjects.EVENTS}")
@@ -237,6 +241,24 @@ class JetStream:
     async def discard_dead_letter(self, sequence: int) -> None:
         await self._api(f"STREAM.MSG.DELETE.{subjects.DEAD_LETTERS}", {"seq": sequence})
 
+    async def bucket(self, name: str) -> Bucket:
+        """Named values on the same broker, made if they are not there."""
+        await self._make(
+            {
+                "name": subjects.bucket(name),
+                "subjects": [subjects.value(name, ">")],
+                "storage": "file",
+                "num_replicas": self._replicas,
+                "discard": "new",
+                "max_msgs_per_subject": HISTORY,
+                "deny_delete": True,
+                "allow_rollup_hdrs": True,
+            }
+        )
+        opened = Bucket(name, self._nats, self._api, self._request, _sequence_of)
+        await opened.listen()
+        return opened
+
     async def ping(self) -> None:
         await self.state()
 
@@ -248,7 +270,7 @@ class JetStream:
     async def _make(self, config: dict[str, Any]) -> None:
         try:
             await self._api(f"STREAM.INFO.{config['name']}")
-        except _ApiError as error:
+        except ApiError as error:
             if error.code != _NOT_FOUND:
                 raise
             await self._api(f"STREAM.CREATE.{config['name']}", config)
@@ -259,7 +281,7 @@ class JetStream:
         answer = await self._request(f"$JS.API.{subject}", msgspec.json.encode(body or {}))
         result: dict[str, Any] = msgspec.json.decode(answer.data)
         if "error" in result:
-            raise _ApiError(result["error"].get("err_code", 0), result["error"]["description"])
+            raise ApiError(result["error"].get("err_code", 0), result["error"]["description"])
         return result
 
     async def _request(
@@ -272,34 +294,59 @@ class JetStream:
 
 
 async def open_jetstream(
-    url: str, max_bytes: int, duplicate_window: int, revive: Revive | None = None
+    url: str,
+    max_bytes: int,
+    duplicate_window: int,
+    revive: Revive | None = None,
+    replicas: int = 1,
 ) -> JetStream:
-    """Connect and prepare the streams; waits with backoff until the broker is there."""
+    """Connect and prepare the streams; waits with backoff until the broker is there.
+
+    `url` may name several servers of one cluster, with commas between.
+    """
     pause = 0.1
+    complaints = _Complaints()
     while True:
         connection = Connection()
         stream = JetStream(connection, revive)
         try:
             await connection.connect(
-                url,
+                url.replace(" ", "").split(","),
                 name="headrace",
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.1,  # type: ignore[arg-type]
                 pending_size=-1,
-                error_cb=_log_error,
+                error_cb=complaints.add,
+                reconnected_cb=complaints.end,
                 disconnected_cb=stream.end_reads,
             )
-            await stream.prepare(max_bytes, duplicate_window)
+            await stream.prepare(max_bytes, duplicate_window, replicas)
+            await complaints.end()
             return stream
         except _LOST as error:
-            log().warning("stream.waiting", reason=str(error) or type(error).__name__)
+            await complaints.add(error)
             await connection.close()
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 
 
-async def _log_error(error: Exception) -> None:
-    log().warning("stream.connection", reason=str(error) or type(error).__name__)
+class _Complaints:
+    """Logs that the broker is waited for: at once, and then ever more seldom."""
+
+    def __init__(self) -> None:
+        self._pause = 0.0
+        self._next = 0.0
+
+    async def add(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            log().warning("stream.waiting", reason=str(error) or type(error).__name__)
+            self._pause = min(self._pause * 2 or 1.0, 60.0)
+            self._next = now + self._pause
+
+    async def end(self) -> None:
+        """It is there: the next complaint is the first again."""
+        self._pause = self._next = 0.0
 
 
 async def _collect(queue: asyncio.Queue[Msg | None]) -> list[Msg]:

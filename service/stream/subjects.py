@@ -24,6 +24,21 @@ def dead_letters(tenant: str) -> str:
     return f"headrace.dead.{tenant}"
 
 
+def bucket(name: str) -> str:
+    """The stream that keeps the values of a bucket."""
+    return f"KV_{name}"
+
+
+def value(bucket_name: str, key: str) -> str:
+    """The subject of one value of a bucket; with `>` for a key, of all."""
+    return f"$KV.{bucket_name}.{key}"
+
+
+def moved(bucket_name: str) -> str:
+    """Where it is said that a value of a bucket was moved."""
+    return f"headrace.moved.{bucket_name}"
+
+
 def tenant_of(subject: str) -> str:
     """The tenant that a subject of ours names."""
     return subject.rpartition(".")[2]
