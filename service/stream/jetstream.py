@@ -349,6 +349,14 @@ class _Complaints:
         self._pause = self._next = 0.0
 
 
+def _sequence_of(answer: Msg) -> int:
+    """Where an answer says that its message was kept."""
+    result = _decode_publish_answer(answer.data)
+    if result.error:
+        raise ApiError(result.error.err_code, result.error.description)
+    return result.seq
+
+
 async def _collect(queue: asyncio.Queue[Msg | None]) -> list[Msg]:
     """The messages of one answer, up to its end mark or the first break in their chain."""
     found: list[Msg] = []
