@@ -1,0 +1,2 @@
+-- End the question that carries this name in its log comment.
+KILL QUERY WHERE Settings['log_comment'] = {call:String} ASYNC

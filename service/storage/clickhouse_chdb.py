@@ -1,0 +1,124 @@
+"""The ClickHouse engine in this process (chDB), behind ClickHouse's own client.
+
+The engine works on one folder, in one process. Each client belongs to one thread: one inserts, one
+carries out definitions, a few ask, and one ends what the others no longer want to know.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+import clickhouse_connect
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from service.errors import DataDirectoryBusy
+from service.storage.clickhouse_errors import translated
+from service.storage.lanes import Lanes
+from service.storage.protocol import Statement
+from service.storage.statements import bound
+
+READERS = 2
+QUESTION_MEMORY = 1_000_000_000
+"""Bytes of memory that one question may use."""
+
+_CALL = "log_comment"
+_numbers = itertools.count(1)
+
+Answer = TypeVar("Answer")
+
+
+class InProcess:
+    """An `Engine` on a folder of this machine. Open it with `InProcess.open`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._ender = self._client()
+        self._ending = Lock()
+        self._inserting = self._lanes("insert", 1)
+        self._defining = self._lanes("define", 1)
+        self._asking = self._lanes("ask", READERS)
+
+    @classmethod
+    async def open(cls, folder: Path) -> "InProcess":
+        """Start the engine; raises DataDirectoryBusy when another process holds the folder."""
+        try:
+            return await asyncio.to_thread(cls, folder)
+        except ClickHouseError as error:
+            raise DataDirectoryBusy(
+                f"the ClickHouse engine cannot be opened on {folder}, another process may hold "
+                f"it: {error}"
+            ) from error
+
+    async def ask(
+        self,
+        text: str,
+        values: Mapping[str, Any],
+        timeout: float | None,
+        settings: Mapping[str, str],
+    ) -> pa.Table:
+        def work(client: Client) -> pa.Table:
+            _cap(client, timeout)
+            answer = client.raw_query(text, parameters=dict(values), fmt="ArrowStream")
+            return pa.ipc.open_stream(answer).read_all() if answer else pa.table({})
+
+        return await self._run(self._asking, work, reading=True)
+
+    async def command(self, text: str, values: Mapping[str, Any]) -> None:
+        def work(client: Client) -> None:
+            client.command(text, parameters=dict(values) or None)
+
+        await self._run(self._defining, work)
+
+    async def insert(self, table: str, rows: pa.Table, settings: Mapping[str, str]) -> None:
+        def work(client: Client) -> None:
+            client.insert_arrow(table, rows, settings=dict(settings))
+
+        await self._run(self._inserting, work)
+
+    async def close(self) -> None:
+        for lanes in (self._inserting, self._defining, self._asking):
+            async with lanes.borrow_all() as members:
+                for lane in members:
+                    await asyncio.to_thread(lane.connection.close)
+                    lane.thread.shutdown()
+        await asyncio.to_thread(self._ender.close)
+
+    async def _run(
+        self, lanes: Lanes[Client], work: Callable[[Client], Answer], *, reading: bool = False
+    ) -> Answer:
+        async with lanes.borrow() as lane:
+            try:
+                return await lane.run(work)
+            except ClickHouseError as error:
+                raise translated(error, reading=reading) from error
+
+    def _lanes(self, name: str, size: int) -> Lanes[Client]:
+        lanes = Lanes(f"clickhouse-{name}", size, self._end)
+        for lane in lanes.members:
+            lane.connection = self._client()
+        return lanes
+
+    def _client(self) -> Client:
+        settings = {"max_memory_usage": QUESTION_MEMORY, _CALL: f"headrace-{next(_numbers)}"}
+        return clickhouse_connect.get_client(
+            interface="chdb", path=str(self._folder), settings=settings
+        )
+
+    def _end(self, client: Client) -> None:
+        """End what this client is asking; inserts too: their group is pending then."""
+        with self._ending:
+            call = {"call": client.get_client_setting(_CALL)}
+            self._ender.command(*bound(Statement("end_call", call), "clickhouse"))
+
+
+def _cap(client: Client, timeout: float | None) -> None:
+    """Let the engine itself end a question that takes too long."""
+    seconds = str(timeout or 0)
+    if client.get_client_setting("max_execution_time") != seconds:
+        client.set_client_setting("max_execution_time", seconds)
