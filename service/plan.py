@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from service.errors import PoisonMessage
 from service.events import COLUMNS, Batch, unpack
 from service.near_net import Keys, NearNet, Positions
-from service.storage.protocol import EPOCH_SHIFT, Group, Progress
+from service.storage.protocol import EPOCH_SHIFT, Group, Pending, Progress
 from service.stream.protocol import Message
 
 Numbers = NDArray[np.uint32]
@@ -134,10 +134,33 @@ def make_plan(incoming: Incoming, stored: Numbers, before: Progress, after: Prog
     keep = np.ones(len(incoming.keys), bool)
     keep[stored] = False
     keep[_later_copies(incoming, keep)] = False
+    return _plan(incoming, keep, before, after)
+
+
+def make_plan_again(incoming: Incoming, pending: Pending) -> Plan | None:
+    """The plan of a group that was begun already, as it was judged then; None if it cannot be.
+
+    It cannot when the messages are not those that it was made of.
+    """
+    rows = len(incoming.keys)
+    keep = np.ones(rows, bool)
+    if pending.keep:
+        packed = np.frombuffer(pending.keep, np.uint8)
+        if len(packed) != -(-rows // 8):
+            return None
+        keep = np.unpackbits(packed, count=rows).astype(bool)
+    if keep.sum() != pending.rows:
+        return None
+    return _plan(incoming, keep, pending.before, pending.after)
+
+
+def _plan(incoming: Incoming, keep: NDArray[np.bool_], before: Progress, after: Progress) -> Plan:
     kept = np.flatnonzero(keep)
     whole = len(kept) == len(keep)
+    rows = incoming.rows if whole else incoming.rows.take(kept)
+    bits = b"" if whole else np.packbits(keep).tobytes()
     return Plan(
-        group=Group(incoming.rows if whole else incoming.rows.take(kept), before, after),
+        group=Group(rows, before, after, bits),
         keys=incoming.keys[kept],
         positions=incoming.positions[kept],
         times=incoming.times[kept],

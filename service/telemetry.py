@@ -52,10 +52,14 @@ far_lookups = _counter(
 )
 dead_letters = _counter("headrace_dead_letters", "Messages put aside because they are unreadable.")
 append_seconds = _timer("headrace_append_seconds", "Duration of one insert.")
+groups_again = _counter(
+    "headrace_groups_stored_again", "Groups stored again because they may have been stored in part."
+)
 writer_failures = _counter("headrace_writer_failures", "Attempts of the writer that failed.")
 writer_lag_messages = _gauge(
     "headrace_writer_lag_messages", "Messages on the stream not yet stored."
 )
+writer_active = _gauge("headrace_writer_active", "1 in the process whose turn it is to write.")
 stream_epochs = _counter(
     "headrace_stream_epochs", "Times the stream was found rolled back or made anew."
 )

@@ -1,8 +1,9 @@
 """The only way to storage: reads the stream, judges repeats, stores groups, moves the mark.
 
 The promise: what the stream acknowledged is stored once, in stream order, whatever dies. The store
-keeps the rows and the place in the stream in one transaction, so the writer holds nothing that it
-could not find again: after any failure it starts over from the store's own mark.
+keeps the rows and the place in the stream together, so the writer holds nothing that it could not
+find again: after any failure it starts over from the store's own mark. A store that cannot keep the
+two in one transaction says which group may be there in part; that one is stored again first.
 """
 
 import asyncio
@@ -19,18 +20,20 @@ from service.errors import HeadraceError, StoreFenced
 from service.events import load_of, now_ms
 from service.near_net import NearNet, remember_stored
 from service.plan import (
+    STORED,
     Incoming,
     Numbers,
     Plan,
     Poison,
     make_plan,
+    make_plan_again,
     open_messages,
     suspect,
     unconfirmed,
 )
 from service.settings import Settings
 from service.storage.mark import Mark
-from service.storage.protocol import EPOCH_SHIFT, EventStore, Progress
+from service.storage.protocol import EPOCH_SHIFT, EventStore, Group, Pending, Progress
 from service.stream.protocol import Message, Stream, StreamState
 from service.telemetry import (
     append_seconds,
@@ -38,6 +41,7 @@ from service.telemetry import (
     events_repeated,
     events_stored,
     far_lookups,
+    groups_again,
     log,
     stream_epochs,
     stream_gaps,
@@ -68,9 +72,7 @@ class Writer:
         self._certain = False
         """Whether the last step ended well, so that what is known here still holds."""
         self._stored = Progress()
-        """What the store says."""
-        self._place = Progress()
-        """Where reading goes on: as `_stored`, but in a new epoch when the stream is another."""
+        """What the store says, and where reading goes on."""
         self._remembered: Progress | None = None
         """How far the near net is filled; None while it is being filled."""
         self._connections = -1
@@ -83,12 +85,19 @@ class Writer:
         After a failure too: the last insert may be in the store although it was not reported.
         """
         self._stored = await self._store.progress()
+        await self._remember()
+        if pending := await self._store.pending():
+            await self._carry_out_again(pending)
+            await self._remember()
+        await self._find_place()
+        self._certain = True
+
+    async def _remember(self) -> None:
+        """Fill the near net anew, if it is not what is stored."""
         if self._stored != self._remembered:
             self._remembered = None
             await remember_stored(self.near_net, self._store, self._stored.position)
             self._remembered = self._stored
-        await self._find_place()
-        self._certain = True
 
     async def run(self) -> None:
         """Store what comes until `stop`; failures are logged and tried again with a pause.
@@ -139,7 +148,7 @@ class Writer:
 
     async def _gather(self, wait: float) -> Sequence[Message]:
         """A run of messages worth one insert: enough events, enough time, or an urgent one."""
-        messages = list(await self._stream.read(self._place.sequence, READ_MESSAGES, wait))
+        messages = list(await self._stream.read(self._stored.sequence, READ_MESSAGES, wait))
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._patience(messages)
         while messages and not self._is_worth_an_insert(messages) and clock() < deadline:
@@ -170,7 +179,7 @@ class Writer:
 
     async def _plan(self, messages: Sequence[Message]) -> Plan:
         self._note_gap(messages)
-        incoming = await asyncio.to_thread(open_messages, messages, self._place.epoch)
+        incoming = await asyncio.to_thread(open_messages, messages, self._stored.epoch)
         await self._put_dead_letters(incoming.poison)
         stored = await self._recognise(incoming)
         after = self._after(messages[-1])
@@ -198,27 +207,59 @@ class Writer:
         with append_seconds.time():
             await self._store.append(plan.group)
         crash.point("writer.after_commit")
-        self._stored = self._place = plan.group.after
+        self._stored = plan.group.after
         self._committed.append((self._stored.message_time, self._stored.sequence))
         await asyncio.to_thread(self.near_net.add, plan.keys, plan.positions, plan.times)
         self._remembered = self._stored
         events_stored.inc(plan.group.rows.num_rows)
         self._mark.advance(self._stored)
 
+    async def _carry_out_again(self, pending: Pending) -> None:
+        """Store a group that may be there in part: the same rows, however they were judged."""
+        log().warning("writer.group_again", position=pending.after.position, rows=pending.rows)
+        groups_again.inc()
+        messages = await self._messages_of(pending)
+        incoming = await asyncio.to_thread(open_messages, messages, pending.after.epoch)
+        if messages and (plan := make_plan_again(incoming, pending)):
+            await self._carry_out(plan)
+        else:
+            self._stored = pending.after
+            log().critical(
+                "writer.group_given_up",
+                position=pending.after.position,
+                advice="the stream no longer has it; run `headrace verify`",
+            )
+
+    async def _messages_of(self, pending: Pending) -> list[Message]:
+        """All messages of a group; none if the stream is another, or holds them no longer."""
+        before, last = pending.before, pending.after.sequence
+        state = await self._stream.state()
+        if last < state.first_sequence or not await self._is_the_same_stream(pending.after, state):
+            return []
+        messages: list[Message] = []
+        place = before.sequence if before.epoch == pending.after.epoch else 0
+        while place < last:
+            more = await self._stream.read(place, READ_MESSAGES, IDLE_WAIT)
+            messages += [message for message in more if message.sequence <= last]
+            if not more:
+                raise ConnectionError("the broker does not answer with messages that it holds")
+            place = more[-1].sequence
+        return messages
+
     def _after(self, last: Message) -> Progress:
         return Progress(
-            self._place.epoch, self._place.stream_created, last.sequence, last.id, last.time
+            self._stored.epoch, self._stored.stream_created, last.sequence, last.id, last.time
         )
 
     def _note_gap(self, messages: Sequence[Message]) -> None:
-        expected = range(self._place.sequence + 1, messages[-1].sequence + 1)
+        expected = range(self._stored.sequence + 1, messages[-1].sequence + 1)
         if missing := len(expected) - len(messages):
             stream_gaps.inc(missing)
-            log().error("writer.gap", after=self._place.sequence, missing=missing)
+            log().error("writer.gap", after=self._stored.sequence, missing=missing)
 
     async def _put_dead_letters(self, poison: Sequence[Poison]) -> None:
         for found in poison:
-            position = self._place.epoch << EPOCH_SHIFT | found.message.sequence
+            position = self._stored.epoch << EPOCH_SHIFT | found.message.sequence
             message = found.message
             await self._stream.put_dead_letter(message.tenant, position, found.reason, message.body)
             dead_letters.inc()
@@ -239,7 +280,7 @@ class Writer:
 
     async def _is_in_place(self) -> bool:
         """False when the stream may be another than the one last read; the place is found anew."""
-        place, state = self._place, await self._stream.state()
+        place, state = self._stored, await self._stream.state()
         writer_lag_messages.set(max(0, state.last_sequence - place.sequence))
         if (
             self._connections == self._stream.connections
@@ -255,24 +296,29 @@ class Writer:
         self._connections = self._stream.connections
         stored, state = self._stored, await self._stream.state()
         if await self._is_the_same_stream(stored, state):
-            self._place = stored
             if stored.sequence and not self._committed:
                 # What an earlier process stored must go too, or a full stream stays full.
                 self._committed.append((stored.message_time, stored.sequence))
         else:
-            self._committed.clear()
-            before_all = max(0, state.first_sequence - 1)
-            self._place = Progress(stored.epoch + 1, state.created, before_all)
-            if stored.epoch:
-                stream_epochs.inc()
-                log().critical(
-                    "writer.new_epoch",
-                    epoch=self._place.epoch,
-                    stored_sequence=stored.sequence,
-                    stream_sequence=state.last_sequence,
-                    advice="the stream was rolled back or made anew; all of it is read again",
-                )
-        self._mark.advance(self._place)
+            await self._begin_epoch(state)
+        self._mark.advance(self._stored)
+
+    async def _begin_epoch(self, state: StreamState) -> None:
+        """Read all that this stream holds; the store knows of the epoch before any of its rows."""
+        stored, before_all = self._stored, max(0, state.first_sequence - 1)
+        self._committed.clear()
+        anew = Progress(stored.epoch + 1, state.created, before_all)
+        if stored.epoch:
+            stream_epochs.inc()
+            log().critical(
+                "writer.new_epoch",
+                epoch=anew.epoch,
+                stored_sequence=stored.sequence,
+                stream_sequence=state.last_sequence,
+                advice="the stream was rolled back or made anew; all of it is read again",
+            )
+        await self._store.append(Group(STORED.empty_table(), stored, anew))
+        self._stored = self._remembered = anew
 
     async def _is_the_same_stream(self, stored: Progress, state: StreamState) -> bool:
         if stored.stream_created != state.created or stored.sequence > state.last_sequence:
