@@ -21,6 +21,8 @@ QUESTION_MEMORY = 2_000_000_000
 CONNECT_TIMEOUT = 5
 ANSWER_TIMEOUT = 60
 """Seconds without a byte after which the server counts as gone; an insert is tried again then."""
+QUESTIONS = 16
+"""Questions asked at the same time; further ones wait here, where giving up costs nothing."""
 _LONGEST_PAUSE = 5.0
 
 _LOST = (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError)
@@ -31,6 +33,7 @@ class OverHttp:
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
+        self._asking = asyncio.Semaphore(QUESTIONS)
         self._ending: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -53,21 +56,8 @@ class OverHttp:
         timeout: float | None,
         settings: Mapping[str, str],
     ) -> pa.Table:
-        call = secrets.token_hex(8)
-        caps = {"max_execution_time": str(timeout or 0), "max_memory_usage": str(QUESTION_MEMORY)}
-        try:
-            answer = await self._client.raw_query(
-                text,
-                parameters=dict(values),
-                fmt="ArrowStream",
-                settings={**caps, **settings, "log_comment": call},
-            )
-        except asyncio.CancelledError:
-            self._end(call)
-            raise
-        except _LOST as error:
-            raise translated(error, reading=True) from error
-        return pa.ipc.open_stream(answer).read_all() if answer else pa.table({})
+        async with self._asking:
+            return await self._ask(text, values, timeout, settings)
 
     async def command(self, text: str, values: Mapping[str, Any]) -> None:
         try:
@@ -84,6 +74,29 @@ class OverHttp:
     async def close(self) -> None:
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self._client.close()
+
+    async def _ask(
+        self,
+        text: str,
+        values: Mapping[str, Any],
+        timeout: float | None,
+        settings: Mapping[str, str],
+    ) -> pa.Table:
+        call = secrets.token_hex(8)
+        caps = {"max_execution_time": str(timeout or 0), "max_memory_usage": str(QUESTION_MEMORY)}
+        try:
+            answer = await self._client.raw_query(
+                text,
+                parameters=dict(values),
+                fmt="ArrowStream",
+                settings={**caps, **settings, "log_comment": call},
+            )
+        except asyncio.CancelledError:
+            self._end(call)
+            raise
+        except _LOST as error:
+            raise translated(error, reading=True) from error
+        return pa.ipc.open_stream(answer).read_all() if answer else pa.table({})
 
     def _end(self, call: str) -> None:
         """Closing the connection does not end a question in the engine: another one must."""

@@ -1,12 +1,14 @@
 """The statements kept in `queries/`: one file each, named for what it answers or does.
 
 A file is written in ClickHouse's dialect with `{name:Type}` parameters. DuckDB reads the same
-file, its parameters turned into casts of `$name`, or a sibling `name.duckdb.sql` where one text
-cannot serve both.
+file, its parameters turned into casts of `$name`. Where one text cannot serve both, or serves one
+of them badly, a sibling `name.duckdb.sql` or `name.clickhouse.sql` stands in; what only one engine
+is ever asked has only that form.
 """
 
 import re
 from functools import cache
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from service.resources import directory
@@ -31,11 +33,14 @@ def statement(name: str, dialect: str) -> tuple[str, frozenset[str]]:
 
     Raises FileNotFoundError for a name that has no file.
     """
-    folder = directory("queries")
-    sibling = folder / f"{name}.{dialect}.sql"
-    text = (sibling if sibling.is_file() else folder / f"{name}.sql").read_text("utf-8")
+    text = _file(name, dialect).read_text("utf-8")
     parameters = frozenset(match[1] for match in _PARAMETER.finditer(text))
     return (_PARAMETER.sub(_as_duckdb, text) if dialect == "duckdb" else text), parameters
+
+
+def has_statement(name: str, dialect: str) -> bool:
+    """Whether a dialect has a text under this name: not all engines are asked everything."""
+    return _file(name, dialect).is_file()
 
 
 def bound(asked: Statement, dialect: str) -> tuple[str, dict[str, Any]]:
@@ -45,6 +50,12 @@ def bound(asked: Statement, dialect: str) -> tuple[str, dict[str, Any]]:
     """
     text, parameters = statement(asked.name, dialect)
     return text, {name: asked.values[name] for name in parameters}
+
+
+def _file(name: str, dialect: str) -> Traversable:
+    folder = directory("queries")
+    sibling = folder / f"{name}.{dialect}.sql"
+    return sibling if sibling.is_file() else folder / f"{name}.sql"
 
 
 def _as_duckdb(parameter: re.Match[str]) -> str:

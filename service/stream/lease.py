@@ -81,5 +81,6 @@ class Lease:
             value, revision = await self._bucket.get(self._key)
         except ConnectionError:
             return True  # unknown: the next renewal tells
-        self._revision = revision
-        return value == self._holder
+        if ours := value == self._holder:
+            self._revision = revision
+        return ours

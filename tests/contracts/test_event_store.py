@@ -4,46 +4,56 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from service.errors import DataDirectoryBusy, QuestionTooBig, StoreFenced
-from service.migrate import migrate
+from service.errors import AnalyticsUnavailable, DataDirectoryBusy, QuestionTooBig, StoreFenced
+from service.storage.clickhouse import _inserts as clickhouse_inserts
 from service.storage.duckdb import DuckDBStore
+from service.storage.mark import Mark
 from service.storage.protocol import Progress, Statement
 from tests.building import NOON, TENANT, an_event
+from tests.contracts.conftest import CLICKHOUSES, an_opener
 from tests.storing import a_group, put
 
-OPENERS: dict[str, Callable[[Path], Any]] = {
-    "duckdb": lambda folder: DuckDBStore.open(folder / "events.duckdb", "256MB"),
-}
 EVERYTHING = {"after": 0, "until": 2**63 - 1}
 
 
-@pytest.fixture(params=OPENERS)
-async def reopen(request, tmp_path) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
-    """Opens the store of this test, again if it is open; it is closed at the end."""
-    opened: list[Any] = []
+@pytest.fixture
+async def open_way(tmp_path):
+    """Makes what opens a store in this way; all of it is closed at the end."""
+    async with AsyncExitStack() as parts:
 
-    async def open_again():
-        if opened:
-            await opened.pop().close()
-        opened.append(OPENERS[request.param](tmp_path))
-        await migrate(opened[0])
-        return opened[0]
+        async def opener(way):
+            opened = await an_opener(way, tmp_path, parts)
+            parts.push_async_callback(opened.close)
+            return opened
 
-    yield open_again
-    await opened.pop().close()
+        yield opener
+
+
+@pytest.fixture(params=["duckdb", *CLICKHOUSES])
+async def reopen(request, open_way):
+    """Opens the store of this test, again if it is open."""
+    return await open_way(request.param)
+
+
+@pytest.fixture(params=CLICKHOUSES)
+async def clickhouse(request, open_way):
+    return await open_way(request.param)
 
 
 @pytest.fixture
 async def store(reopen):
     return await reopen()
+
+
+@pytest.fixture
+async def duckdb(open_way):
+    return await (await open_way("duckdb"))()
 
 
 async def stored(store) -> int:
@@ -107,10 +117,10 @@ async def test_candidates_are_recognised_by_place_or_time_with_their_full_id(sto
     assert sorted(known["row"].to_pylist()) == [0, 1]
 
 
-async def test_statements_of_one_fetch_see_one_snapshot(store):
+async def test_statements_of_one_fetch_see_one_snapshot(duckdb):
     count, progress = Statement("rows_between", EVERYTHING), Statement("progress", {})
-    asking = [store.fetch(count, progress, count) for _ in range(20)]
-    *answers, _ = await asyncio.gather(*asking, _put_one_by_one(store, 20))
+    asking = [duckdb.fetch(count, progress, count) for _ in range(20)]
+    *answers, _ = await asyncio.gather(*asking, _put_one_by_one(duckdb, 20))
     for first, mark, second in answers:
         assert first["rows"][0] == second["rows"][0]
         assert first["rows"][0].as_py() == mark["sequence"][0].as_py()
@@ -121,21 +131,21 @@ async def _put_one_by_one(store, count: int) -> None:
         await put(store, [f"e{n}"])
 
 
-async def test_maintenance_is_all_or_nothing(store):
+async def test_maintenance_is_all_or_nothing(duckdb):
     position = Statement("roll_position", {"rolled": 0, "upto": 7})
     with pytest.raises(FileNotFoundError):
-        await store.execute(position, Statement("no_such_statement", {}))
-    [state] = await store.fetch(Statement("rollup_state", {}))
+        await duckdb.execute(position, Statement("no_such_statement", {}))
+    [state] = await duckdb.fetch(Statement("rollup_state", {}))
     assert state["position"].to_pylist() == [0]
 
 
-async def test_maintenance_does_not_hold_up_an_append(store):
+async def test_maintenance_does_not_hold_up_an_append(duckdb):
     async with asyncio.timeout(20):
         await asyncio.gather(
-            *(store.execute(Statement("roll_partial", {})) for _ in range(10)),
-            _put_one_by_one(store, 10),
+            *(duckdb.execute(Statement("roll_partial", {})) for _ in range(10)),
+            _put_one_by_one(duckdb, 10),
         )
-    assert await stored(store) == 10
+    assert await stored(duckdb) == 10
 
 
 async def test_a_question_past_its_time_is_too_big_and_the_next_one_is_answered(store):
@@ -160,20 +170,169 @@ async def test_a_caller_that_gives_up_leaves_the_store_usable(store):
     assert await stored(store) == 1
 
 
-async def test_a_cancelled_append_is_wholly_there_or_wholly_not(store):
+async def test_a_cancelled_append_is_there_or_not_or_pending(store):
     group = a_group(Progress(), *([f"e{b}-{n}" for n in range(1000)] for b in range(20)))
     task = asyncio.create_task(store.append(group))
     await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert (await store.progress(), await stored(store)) in (
-        (Progress(), 0),
-        (group.after, 20_000),
-    )
+    reached = await store.progress()
+    if (pending := await store.pending()) is None:
+        assert (reached, await stored(store)) in ((Progress(), 0), (group.after, 20_000))
+    else:
+        assert (reached, pending.after, pending.rows) == (Progress(), group.after, 20_000)
+        await store.append(group)
+        assert (await store.progress(), await stored(store)) == (group.after, 20_000)
 
 
 async def test_ping_answers(store):
     await store.ping()
+
+
+# What ClickHouse promises beside
+
+HOUR = 3600
+
+
+def a_wide_group(before, partitions=60):
+    """Events of so many partitions, a month apart."""
+    return a_group(before, [an_event(f"e{n}", after=-n * 720 * HOUR) for n in range(partitions)])
+
+
+class Breaking:
+    """An engine that fails once, at its N-th insert, before it or after."""
+
+    def __init__(self, engine, number, when):
+        self._engine, self._left, self._when = engine, number, when
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    async def insert(self, *insert):
+        self._left -= 1
+        if self._left == 0 and self._when == "before":
+            raise AnalyticsUnavailable("gone")
+        await self._engine.insert(*insert)
+        if self._left == 0 and self._when == "after":
+            raise AnalyticsUnavailable("gone")
+
+
+async def counted(store) -> tuple[int, ...]:
+    """Rows, and how many rows each view has counted."""
+    [rows] = await store.fetch(Statement("rows_between", EVERYTHING))
+    views = ("events_by_minute", "users_by_quarter", "users_by_day")
+    window = {"start": -(2**62), "end": 2**62}
+    found = await store.fetch(*(Statement(f"verify_{view}", window) for view in views))
+    return rows["rows"][0].as_py(), *(table["found"][0].as_py() for table in found)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("number", [1, 2, 3])
+async def test_a_group_cut_short_is_pending_and_stored_again_once(clickhouse, number, when):
+    store = await clickhouse()
+    group = replace(a_wide_group(Progress(), 120), keep=b"as judged")
+    store._engine = Breaking(store._engine, number, when)
+    with pytest.raises(AnalyticsUnavailable):
+        await store.append(group)
+    store = await clickhouse()
+    assert await store.progress() == Progress()
+    assert (await store.pending()).keep == b"as judged"
+    await store.append(group)
+    assert await counted(store) == (120,) * 4
+    assert (await store.progress(), await store.pending()) == (group.after, None)
+
+
+async def test_nothing_but_the_pending_group_may_come_next(clickhouse):
+    store = await clickhouse()
+    store._engine = Breaking(store._engine, 1, "before")
+    with pytest.raises(AnalyticsUnavailable):
+        await store.append(a_group(Progress(), ["e1"]))
+    await store.progress()
+    with pytest.raises(StoreFenced, match="pending"):
+        await store.append(a_group(Progress(), ["e1"], ["e2"]))
+
+
+async def test_a_group_that_follows_a_pending_one_gives_it_up(clickhouse):
+    store = await clickhouse()
+    torn = a_group(Progress(), ["e1"])
+    store._engine = Breaking(store._engine, 1, "before")
+    with pytest.raises(AnalyticsUnavailable):
+        await store.append(torn)
+    await store.progress()
+    await store.append(replace(a_group(torn.after, ["e2"]), after=Progress(1, "anew", 1, "m1", 5)))
+    assert (await store.progress()).position == 2**40 + 1
+
+
+async def test_of_two_writers_the_one_that_was_overtaken_is_fenced(clickhouse):
+    first = await clickhouse()
+    await first.progress()
+    second = await clickhouse.another()
+    await put(second, ["e1"])
+    with pytest.raises(StoreFenced, match="another writer"):
+        await first.append(a_group(Progress(), ["e2"]))
+    assert await stored(second) == 1
+    await second.close()
+
+
+async def test_a_late_insert_of_a_frozen_writer_changes_nothing(clickhouse):
+    frozen, group = await clickhouse(), a_wide_group(Progress())
+    frozen._engine = Breaking(frozen._engine, 1, "before")
+    with pytest.raises(AnalyticsUnavailable):
+        await frozen.append(group)
+    other = await clickhouse.another()
+    await other.progress()
+    await other.append(group)
+    with pytest.raises((StoreFenced, AnalyticsUnavailable)):
+        await frozen.append(group)
+    for token, rows in clickhouse_inserts(group):
+        await frozen._insert(token, rows)
+    assert await counted(other) == (60,) * 4
+    await other.close()
+
+
+async def test_a_lost_ledger_is_a_stream_that_nobody_knows_after_all_rows(clickhouse):
+    store = await clickhouse()
+    after = await put(store, ["e1"], ["e2"])
+    store._identity = "another"
+    found = await store.progress()
+    assert (found.position, found.stream_created) == (after.position, "")
+    assert await store.pending() is None
+
+
+async def test_rows_that_are_gone_are_noticed_and_the_stream_is_read_again(clickhouse):
+    store = await clickhouse()
+    after = await put(store, ["e1"])
+    await store.define("TRUNCATE TABLE events")
+    found = await store.progress()
+    assert (found.position, found.stream_created) == (after.position, "")
+
+
+async def test_who_only_answers_keeps_up_with_who_writes(clickhouse):
+    store, mark = await clickhouse(), Mark()
+    reader = await clickhouse.another()
+    keeping_up = asyncio.create_task(reader.keep_up(mark))
+    after = await put(store, ["e1"])
+    assert await mark.wait(after.position, timeout=5)
+    keeping_up.cancel()
+    await reader.close()
+
+
+async def test_many_candidates_are_looked_up_in_parts(clickhouse):
+    store = await clickhouse()
+    await put(store, [f"e{n}" for n in range(5000)])
+    noon = int(NOON.timestamp() * 1000)
+    candidates = {
+        "row": pa.array(range(6000), pa.uint32()),
+        "tenant": pa.array([TENANT] * 6000),
+        "event_id": pa.array([f"e{n}" for n in range(6000)]),
+        "position": pa.array([None] * 6000, pa.uint64()),
+        "timestamp": pa.array([noon] * 6000, pa.int64()),
+    }
+    known = await store.recognise(pa.table(candidates))
+    assert sorted(known["row"].to_pylist()) == list(range(5000))
+
+
+# What DuckDB promises beside
 
 
 def test_a_duckdb_file_is_held_by_one_process(tmp_path):
