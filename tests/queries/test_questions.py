@@ -10,6 +10,7 @@ from service.query.run import Questions, ReceiptCounts
 from service.receipts import Place
 from service.rollup import Rollup
 from service.settings import Settings
+from service.storage.mark import Mark
 from tests.building import NOON, TENANT, an_event
 from tests.storing import AStream, put
 
@@ -33,8 +34,8 @@ def ask(store, rolled):
     return ask
 
 
-def questions(store, stream=None, **settings):
-    return Questions(store, stream or AStream(), AnswerCache(0), Settings(**settings))
+def questions(store, stream=None, mark=None, **settings):
+    return Questions(store, stream or AStream(), AnswerCache(0), Settings(**settings), mark)
 
 
 async def test_time_is_event_time_not_the_time_of_receipt_or_storing(store, ask):
@@ -105,6 +106,15 @@ async def test_equally_active_users_stand_in_the_order_of_their_ids(store, ask):
     assert [user["userId"] for user in top] == ["B", "a", "b"]
 
 
+async def test_a_user_is_shown_with_his_types_and_his_last_moment(store, ask):
+    views = [an_event(f"v{n}", user_id="ada", event_type="view", after=n - 1000) for n in (1, 9, 5)]
+    clicks = [an_event("c1", user_id="ada", after=-1000), an_event("b1", user_id="bob", after=0)]
+    await put(store, views, clicks)
+    [ada, _] = (await ask(timeRange="1h"))["topUsers"]
+    assert (ada["eventCount"], ada["eventTypes"]) == (4, ["view", "click"])
+    assert ada["lastEventAt"] == "2026-01-02T11:43:29Z"
+
+
 async def test_the_start_is_in_the_range_and_the_end_is_not(store, ask):
     await put(store, [an_event("e1"), an_event("e2", after=60)])
     answer = await ask(start="2026-01-02T12:00:00Z", end="2026-01-02T12:01:00Z")
@@ -112,16 +122,16 @@ async def test_the_start_is_in_the_range_and_the_end_is_not(store, ask):
 
 
 async def test_an_answer_is_as_of_now_when_the_store_has_reached_the_stream(store):
-    await put(store, ["e1"])
-    served = await questions(store, AStream(1)).metrics(TENANT, parse_metrics({}, NOW))
+    mark = Mark(await put(store, ["e1"]))
+    served = await questions(store, AStream(1), mark).metrics(TENANT, parse_metrics({}, NOW))
     assert served.as_of > NOW
     assert served.position == 1
 
 
 @pytest.mark.parametrize("stream", [AStream(2), AStream(None), AStream(1, "another")])
 async def test_otherwise_it_is_as_of_the_last_stored_message(store, stream):
-    await put(store, ["e1"])
-    served = await questions(store, stream).metrics(TENANT, parse_metrics({}, NOW))
+    mark = Mark(await put(store, ["e1"]))
+    served = await questions(store, stream, mark).metrics(TENANT, parse_metrics({}, NOW))
     assert served.as_of == 1000
 
 
