@@ -1,4 +1,4 @@
 -- The latest event time (ms) among the events up to a position; null where there are none.
-SELECT max(timestamp) AS latest
+SELECT CASE WHEN count(*) > 0 THEN max(timestamp) END AS latest
 FROM events
 WHERE position <= {until:UInt64}

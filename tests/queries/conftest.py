@@ -1,16 +1,16 @@
-"""A real store for the questions."""
+"""A real store of each engine for the questions."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from service.migrate import migrate
-from service.storage.duckdb import DuckDBStore
+from service.migrate import Migratable, migrate
+from tests.stores import STORES
 
 
-@pytest.fixture
-async def store(tmp_path) -> AsyncIterator[DuckDBStore]:
-    opened = DuckDBStore.open(tmp_path / "events.duckdb", "256MB")
+@pytest.fixture(params=STORES)
+async def store(request, tmp_path) -> AsyncIterator[Migratable]:
+    opened = await STORES[request.param](tmp_path)
     await migrate(opened)
     yield opened
     await opened.close()

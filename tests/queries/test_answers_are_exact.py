@@ -3,7 +3,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.events import Event
-from service.migrate import migrate
+from service.migrate import Migratable, migrate
 from service.query.buckets import bucket_starts
 from service.query.cache import AnswerCache
 from service.query.catalog import DAY, INTERVALS, MINUTE, QUARTER, RANGES
@@ -20,9 +19,9 @@ from service.query.parameters import parse_metrics
 from service.query.run import Questions
 from service.rollup import Rollup
 from service.settings import Settings
-from service.storage.duckdb import DuckDBStore
 from tests.building import an_event
 from tests.queries.naive import edges, naive_metrics
+from tests.stores import STORES
 from tests.storing import AStream, put
 
 CLOCK_CHANGES = {
@@ -41,18 +40,19 @@ SPANS = (1, 60_000, 4 * MINUTE + 7, QUARTER, 37 * MINUTE, 60 * MINUTE, 5 * 60 * 
 class Asked:
     """One store for all examples: each has a tenant of its own, the others' rows are noise."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, store: Migratable) -> None:
         self.tenants = (f"env_{n}" for n in count())
-        self.store = DuckDBStore.open(path, "256MB")
+        self.store = store
         self.rollup = Rollup(self.store)
         self.questions = Questions(self.store, AStream(0), AnswerCache(0), Settings())
 
 
-@pytest.fixture(scope="module")
-def asked(tmp_path_factory):
+@pytest.fixture(scope="module", params=STORES)
+def asked(request, tmp_path_factory):
     with asyncio.Runner() as runner:
-        asked = Asked(tmp_path_factory.mktemp("store") / "events.duckdb")
-        runner.run(migrate(asked.store))
+        store = runner.run(STORES[request.param](tmp_path_factory.mktemp("store")))
+        asked = Asked(store)
+        runner.run(migrate(store))
         asked.run = runner.run
         yield asked
         runner.run(asked.store.close())
