@@ -1,4 +1,4 @@
-"""The write road from the door to the store: real broker, real DuckDB, one process."""
+"""The write road from the door to the store: a real broker and each engine, one process."""
 
 import asyncio
 import shutil
@@ -21,10 +21,13 @@ from service.near_net import NearNet, remember_stored
 from service.publisher import Publisher
 from service.receipts import Receipts
 from service.settings import Settings
+from service.storage.clickhouse import ClickHouseStore
+from service.storage.clickhouse_chdb import InProcess
 from service.storage.duckdb import DuckDBStore
 from service.storage.mark import Mark
 from service.storage.protocol import EPOCH_SHIFT, EventStore, Statement
 from service.stream.jetstream import JetStream, open_jetstream
+from service.stream.ledger import BUCKET, NatsLedger
 from service.stream.nats_child import NatsChild
 from service.telemetry import far_lookups, stream_gaps
 from service.writer import Writer
@@ -43,7 +46,7 @@ STORED = "SELECT position, ordinal, tenant, event_id FROM events ORDER BY positi
 class Road:
     """Door, stream, writer and store of one service."""
 
-    database: DuckDBStore
+    database: DuckDBStore | ClickHouseStore
     stream: JetStream
     store: EventStore
     settings: Settings
@@ -68,7 +71,10 @@ class Road:
     async def rows(self) -> list[tuple[int, int, str, str]]:
         """(position, ordinal, tenant, id) of all that is stored once the stream is read."""
         await self.writer.drain()
-        return self.database._database.cursor().execute(STORED).fetchall()
+        if isinstance(self.database, DuckDBStore):
+            return self.database._database.cursor().execute(STORED).fetchall()
+        table = await self.database._engine.ask(STORED, {}, None, {})
+        return [tuple(row.values()) for row in table.to_pylist()]
 
     async def ids(self) -> list[str]:
         return [row[3] for row in await self.rows()]
@@ -90,6 +96,7 @@ class Home:
     """Where a service keeps its data, and how it is opened there."""
 
     folder: Path
+    engine: str = "duckdb"
 
     @asynccontextmanager
     async def broker(self) -> AsyncIterator[NatsChild]:
@@ -111,19 +118,25 @@ class Home:
     ) -> AsyncIterator[Road]:
         settings = quick_settings(**changed)
         async with AsyncExitStack() as parts:
-            store = DuckDBStore.open(self.folder / "events.duckdb")
-            parts.push_async_callback(store.close)
-            await migrate(store)
             stream = await open_jetstream(broker.url, settings.stream_max_bytes, 120)
             parts.push_async_callback(stream.close)
+            store = await self._open_store(stream)
+            parts.push_async_callback(store.close)
+            await migrate(store)
             road = Road(store, stream, wrap(store), settings)
             await road.writer.begin()
             yield road
 
+    async def _open_store(self, stream: JetStream) -> DuckDBStore | ClickHouseStore:
+        if self.engine == "duckdb":
+            return DuckDBStore.open(self.folder / "events.duckdb")
+        ledger = NatsLedger(await stream.bucket(BUCKET))
+        return ClickHouseStore(await InProcess.open(self.folder / "chdb"), ledger, shared=False)
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
+
+@pytest.fixture(params=["duckdb", "clickhouse"])
+def home(tmp_path: Path, request: pytest.FixtureRequest) -> Home:
+    return Home(tmp_path, request.param)
 
 
 @pytest.fixture
