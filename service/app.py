@@ -1,5 +1,6 @@
 """The HTTP application: which routes there are, and what they are made of."""
 
+import time
 from collections.abc import Mapping
 
 from litestar import Litestar
@@ -13,15 +14,16 @@ from service.api.events.stats import StatsRoute
 from service.api.guards import Gate
 from service.api.health import Health, Ping
 from service.api.openapi import openapi_config
-from service.api.operators import Operators
+from service.api.operators import Operators, Telemetry
 from service.api.problems import answer_error
 from service.api.questions.numbers import Numbers
 from service.api.questions.receipts import ReceiptRoutes
 from service.api.served import Asking
-from service.bootstrap import Service
+from service.api.transfers import Transfers
+from service.bootstrap import Answering, Writing
 
 
-def create_app(service: Service) -> Litestar:
+def create_app(service: Answering) -> Litestar:
     """The application over an open service. Opens and closes nothing itself.
 
     Litestar's own logging, body reading and response classes are not used: they cost more than the
@@ -30,7 +32,17 @@ def create_app(service: Service) -> Litestar:
     return DirectLitestar(_routes(service), answer_error, openapi_config=openapi_config())
 
 
-def _routes(service: Service) -> list[HTTPRouteHandler]:
+def create_worker_app(service: Writing) -> Litestar:
+    """What a process that only writes answers: its health, and its telemetry if that is served."""
+    pings = {"store": service.store.ping, "stream": service.stream.ping}
+    routes = [
+        *Telemetry(service.settings.prometheus_enabled).routes(),
+        *Health(time.time(), lambda: True, pings).routes(),
+    ]
+    return DirectLitestar(routes, answer_error, openapi_config=None)
+
+
+def _routes(service: Answering) -> list[HTTPRouteHandler]:
     gate = Gate(service.keys, service.environments)
     questions, receipts, mark = service.questions, service.receipts, service.mark
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
@@ -41,25 +53,25 @@ def _routes(service: Service) -> list[HTTPRouteHandler]:
         *Numbers(asking, questions).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),
         *KeyRoutes(gate, service.keys).routes(),
+        *Telemetry(service.settings.prometheus_enabled).routes(),
         *_operators(service).routes(),
+        *Transfers(service.operator_token, service.way).routes(),
         *Health(service.started_at, service.ready, _pings(service)).routes(),
     ]
 
 
-def _operators(service: Service) -> Operators:
-    serves_metrics = service.settings.prometheus_enabled
-    parts = service.rollup, service.store, service.stream
-    return Operators(service.operator_token, serves_metrics, *parts)
+def _operators(service: Answering) -> Operators:
+    return Operators(service.operator_token, service.rollup, service.store, service.stream)
 
 
-def _pings(service: Service) -> Mapping[str, Ping]:
+def _pings(service: Answering) -> Mapping[str, Ping]:
     return {
         "store": service.store.ping,
         "stream": service.stream.ping,
-        "cache": _in_memory,
+        "cache": service.shared.ping if service.shared else _in_memory,
         "control": service.database.ping,
     }
 
 
 async def _in_memory() -> None:
-    """The cache lives in this process: it is up when this runs."""
+    """A cache in this process is up when this runs."""

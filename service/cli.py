@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
 import rich_click as click
@@ -16,6 +17,8 @@ from service import __version__, running
 from service.errors import HeadraceError, SettingsError
 from service.settings import Settings, load, resolved
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_ENGINE = click.Choice(["duckdb", "clickhouse"])
 _UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -39,6 +42,21 @@ class _Headrace(click.RichGroup):
 def _stop(ctx: click.Context, error: Exception, code: int) -> NoReturn:
     click.echo(f"headrace: {error}", err=True)
     ctx.exit(code)
+
+
+class _Moment(click.ParamType[int]):
+    """An ISO date or time, UTC where it has no offset; ms since 1970 UTC."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no ISO date or time such as 2026-01-31", param, ctx)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return int(moment.timestamp() * 1000)
 
 
 class _Expiry(click.ParamType[int]):
@@ -97,6 +115,59 @@ def up() -> None:
     from service.up import run_up
 
     sys.exit(run_up(_settings()))
+
+
+@headrace.command()
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="API processes."
+)
+@click.option("--listener", type=int, hidden=True, help="The supervisor's open socket.")
+@click.option("--tie", type=int, hidden=True, help="The socket that ties a worker to it.")
+def serve(workers: int, listener: int | None, tie: int | None) -> None:
+    """Start API processes on one port; `headrace work` writes what they take in.
+
+    Needs CLICKHOUSE_URL, NATS_URL and SECRET_KEY, so that processes share what they work on.
+    SIGHUP replaces the processes one by one, without a failed request.
+
+    \b
+    For example:
+      headrace serve --workers 4
+      kill -HUP $(pgrep -of 'headrace serve')
+    """
+    from service.serve import run_api_worker, run_serve
+
+    if listener is not None and tie is not None:
+        sys.exit(run_api_worker(_settings(), listener, tie))
+    sys.exit(run_serve(_settings(), workers))
+
+
+@headrace.command()
+def work() -> None:
+    """Carry events from the stream to the store; a second one waits and takes over.
+
+    Needs CLICKHOUSE_URL, NATS_URL and SECRET_KEY. Answers for its health on METRICS_PORT.
+
+    \b
+    For example:
+      headrace work
+      METRICS_PORT=9465 headrace work      a warm standby on the same machine
+    """
+    from service.worker import run_work
+
+    sys.exit(run_work(_settings()))
+
+
+@headrace.command()
+def health() -> None:
+    """Ask the processes that run on the data directory whether they are ready; exit code 1 if not.
+
+    \b
+    For example:
+      headrace health
+    """
+    from service.operate import health
+
+    sys.exit(asyncio.run(health(_settings(), Console())))
 
 
 @headrace.command()
@@ -289,6 +360,74 @@ def migrate(check: bool) -> None:
     sys.exit(asyncio.run(migrate(_settings(), check, Console())))
 
 
+@headrace.command("export")
+@click.option(
+    "--to", "file", required=True, type=_FILE, help="The Parquet file to write; it must not exist."
+)
+@click.option("--from", "start", type=_Moment(), help="Events from this time on, their own time.")
+@click.option("--until", "end", type=_Moment(), help="Events before this time, their own time.")
+@click.option("--environment", default="", help="The id of one environment. Default: all of them.")
+def export_events(file: Path, start: int | None, end: int | None, environment: str) -> None:
+    """Write stored events into one Parquet file, beside a running service or without one.
+
+    Anything that reads Parquet can read it. Killed half way, the same command goes on where it was.
+
+    \b
+    For example:
+      headrace export --to events.parquet
+      headrace export --to january.parquet --from 2026-01-01 --until 2026-02-01
+    """
+    from service.moving import export
+    from service.transfer.outgoing import EVER, Choice
+
+    chosen = Choice(environment, -EVER if start is None else start, EVER if end is None else end)
+    sys.exit(asyncio.run(export(_settings(), file, chosen, Console())))
+
+
+@headrace.command("import")
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.option(
+    "--environment", default="", help="Put all events into this one. Default: each into its own."
+)
+def import_events(files: tuple[Path, ...], environment: str) -> None:
+    """Bring exported files into the service, each event once, and check that all are there.
+
+    Beside a running service or without one, into a store that is empty or not. Killed half way, the
+    same command goes on where it was; run twice, it says that everything was there already.
+
+    \b
+    For example:
+      headrace import events.parquet
+      headrace import january.parquet february.parquet
+    """
+    from service.moving import import_files
+
+    sys.exit(asyncio.run(import_files(_settings(), files, environment, Console())))
+
+
+@headrace.command("move")
+@click.option(
+    "--from", "giver", required=True, type=_ENGINE, help="The engine that holds the events now."
+)
+@click.option(
+    "--to", "taker", required=True, type=_ENGINE, help="The engine that shall hold them; empty."
+)
+def move_events(giver: str, taker: str) -> None:
+    """Move all events between the DuckDB file and the ClickHouse that CLICKHOUSE_URL names.
+
+    Their positions and receipts stay as they are. Killed half way, the same command goes on where
+    it was. It may run beside the service of the file; stop that one, run it again for what came
+    meanwhile, and start anew with CLICKHOUSE_URL set.
+
+    \b
+    For example:
+      CLICKHOUSE_URL=http://user:pass@host:8123/db headrace move --from duckdb --to clickhouse
+    """
+    from service.moving import move
+
+    sys.exit(asyncio.run(move(_settings(), giver, taker, Console())))
+
+
 @headrace.group("dead-letters")
 def dead_letters() -> None:
     """Messages that could not be read and were put aside: look, send again, or let go.
@@ -340,3 +479,7 @@ def dead_letters_discard(numbers: tuple[int, ...]) -> None:
     from service.operate import discard_dead_letters
 
     sys.exit(asyncio.run(discard_dead_letters(_settings(), numbers, Console())))
+
+
+if __name__ == "__main__":
+    main()

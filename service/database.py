@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from service.errors import MigrationError
+from service.errors import AccountsUnavailable, MigrationError
 from service.resources import directory
 from service.settings import Settings
 
@@ -81,9 +81,15 @@ class Database:
         return self.engine.dialect.name == "postgresql"
 
     async def ping(self) -> None:
-        """Return when the database answers."""
-        async with self.reading() as connection:
-            await connection.execute(text("SELECT 1"))
+        """Return when the database answers; raises AccountsUnavailable when it does not."""
+        try:
+            async with self.reading() as connection:
+                await connection.execute(text("SELECT 1"))
+        except SQLAlchemyError as error:
+            reason = getattr(error, "orig", error)
+            raise AccountsUnavailable(
+                f"the accounts' database does not answer: {reason}"
+            ) from error
 
     async def close(self) -> None:
         await self.engine.dispose()

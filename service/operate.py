@@ -15,7 +15,13 @@ from rich.table import Table
 
 from service import dead_letters, running
 from service.api.operators import DeadLetterList, DeadLetterReport, Inspection, report_of
-from service.bootstrap import Service, migrate_data, migrations_due, open_service
+from service.bootstrap import (
+    Answering,
+    migrate_data,
+    migrations_due,
+    open_answering,
+    open_service,
+)
 from service.errors import HeadraceError, NotFound, NotRunning
 from service.inspection import inspect
 from service.rollup import Finding
@@ -24,6 +30,7 @@ from service.telemetry import configure_logs
 
 _TIMEOUT = 600.0
 """Seconds; verifying reads every row."""
+_HEALTH_TIMEOUT = 4.0
 
 
 async def verify(settings: Settings, console: Console) -> int:
@@ -37,15 +44,29 @@ async def verify(settings: Settings, console: Console) -> int:
     return 1 if wrong else 0
 
 
+async def health(settings: Settings, console: Console) -> int:
+    """Ask the processes of the data directory whether they are ready; 1 if one is not."""
+    ready = [await _is_ready(there.url, console) for there in running.read_all(settings.data_dir)]
+    return 0 if all(ready) else 1
+
+
+async def _is_ready(url: str, console: Console) -> bool:
+    try:
+        async with httpx2.AsyncClient(base_url=url, timeout=_HEALTH_TIMEOUT) as client:
+            answer = await client.get("/api/ready")
+    except httpx2.HTTPError as error:
+        console.print(f"{url} does not answer: {error!r}")
+        return False
+    console.print(f"{url} is {'ready' if answer.is_success else 'not ready'}")
+    return answer.is_success
+
+
 async def migrate(settings: Settings, check: bool, console: Console) -> int:
     """Bring the schemas up to date, or only say what is to do (1 if something is)."""
-    try:
-        running.read(settings.data_dir)
-    except NotRunning:
-        pass
-    else:
+    if not settings.clickhouse_url.startswith("http") and _runs(settings):
         console.print("a service runs on this data directory; it migrated at its start")
         return 0
+    configure_logs(settings.log_format)
     if check:
         due = await migrations_due(settings)
         console.print("\n".join(due) or "nothing to do")
@@ -53,6 +74,14 @@ async def migrate(settings: Settings, check: bool, console: Console) -> int:
     await migrate_data(settings)
     console.print("the schemas are up to date")
     return 0
+
+
+def _runs(settings: Settings) -> bool:
+    try:
+        running.read(settings.data_dir)
+    except NotRunning:
+        return False
+    return True
 
 
 async def list_dead_letters(settings: Settings, console: Console) -> int:
@@ -101,8 +130,7 @@ async def _operator(settings: Settings) -> AsyncIterator[_Operator]:
     try:
         there = running.read(settings.data_dir)
     except NotRunning:
-        async with open_service(settings) as service:
-            await service.writer.drain()
+        async with _opened(settings) as service:
             yield _Here(service)
         return
     headers = {"authorization": f"Bearer {there.operator_token}"}
@@ -110,10 +138,23 @@ async def _operator(settings: Settings) -> AsyncIterator[_Operator]:
         yield _There(client)
 
 
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Answering]:
+    """The parts; where nobody else can write, what the stream holds is stored first."""
+    if settings.is_shared:
+        async with open_answering(settings) as service:
+            yield service
+    else:
+        async with open_service(settings) as alone:
+            if alone.writer:
+                await alone.writer.drain()
+            yield alone
+
+
 class _Here:
     """The parts, opened by this process."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Answering) -> None:
         self._service = service
 
     async def verify(self) -> Sequence[Finding]:

@@ -1,13 +1,16 @@
 """Where the service of a data directory is reached: a note that it leaves there while it runs."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from service.errors import NotRunning
 
-_NAME = "run.json"
+API = "run"
+WORKER = "work"
+"""What a note is of: where the API is reached, or where a worker answers for its health."""
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -16,22 +19,22 @@ class Running(msgspec.Struct, frozen=True):
     url: str
     pid: int
     operator_token: str
-    """Lets whoever can read the note use the routes for operators; made anew at each start."""
+    """Lets whoever can read the note use the routes for operators."""
 
 
-def write(data_dir: Path, running: Running) -> None:
+def write(data_dir: Path, running: Running, name: str = API) -> None:
     """Leave the note, readable by its owner alone, in place of an earlier one."""
-    new = data_dir / f"{_NAME}.{running.pid}"
+    new = data_dir / f"{name}.json.{running.pid}"
     new.unlink(missing_ok=True)
     new.touch(mode=0o600, exist_ok=False)
     new.write_bytes(msgspec.json.encode(running))
-    new.replace(data_dir / _NAME)
+    new.replace(data_dir / f"{name}.json")
 
 
-def read(data_dir: Path) -> Running:
+def read(data_dir: Path, name: str = API) -> Running:
     """The service that runs on this data directory; raises NotRunning when there is none."""
     try:
-        running = msgspec.json.decode((data_dir / _NAME).read_bytes(), type=Running)
+        running = msgspec.json.decode((data_dir / f"{name}.json").read_bytes(), type=Running)
     except (FileNotFoundError, msgspec.DecodeError):
         running = None
     if running is None or not _lives(running.pid):
@@ -39,14 +42,23 @@ def read(data_dir: Path) -> Running:
     return running
 
 
-def remove(data_dir: Path, pid: int) -> None:
+def read_all(data_dir: Path) -> list[Running]:
+    """Every process that runs on this data directory; raises NotRunning when there is none."""
+    found = []
+    for name in (API, WORKER):
+        with suppress(NotRunning):
+            found.append(read(data_dir, name))
+    return found or [read(data_dir)]
+
+
+def remove(data_dir: Path, pid: int, name: str = API) -> None:
     """Take the note of this process away; one left by another process stays."""
     try:
-        running = read(data_dir)
+        running = read(data_dir, name)
     except NotRunning:
         return
     if running.pid == pid:
-        (data_dir / _NAME).unlink(missing_ok=True)
+        (data_dir / f"{name}.json").unlink(missing_ok=True)
 
 
 def _lives(pid: int) -> bool:

@@ -200,9 +200,9 @@ class Settings:
         return self.stream_replicas or (3 if len(self.nats_servers) >= 3 else 1)
 
     @property
-    def keeps_data(self) -> bool:
-        """Whether a part lives in the data directory, which then belongs to one process."""
-        return not (self.nats_url and self.clickhouse_url.startswith("http") and self.postgres_url)
+    def is_shared(self) -> bool:
+        """Whether the stream and the event store are servers that several processes can use."""
+        return bool(self.nats_url) and self.clickhouse_url.startswith("http")
 
 
 FIELDS = {field.metadata["variable"]: field for field in dataclasses.fields(Settings)}

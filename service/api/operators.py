@@ -46,19 +46,32 @@ class DeadLetterList(msgspec.Struct, rename="camel"):
     dead_letters: list[DeadLetterReport]
 
 
+class Telemetry:
+    """The telemetry of this process, open to all where PROMETHEUS_ENABLED is set."""
+
+    def __init__(self, served: bool) -> None:
+        self._served = served
+
+    def routes(self) -> list[HTTPRouteHandler]:
+        """The handlers."""
+        return read("/-/metrics", self.metrics, _METRICS) if self._served else []
+
+    async def metrics(self, request: Request[Any, Any, Any]) -> Answer:
+        """The telemetry in Prometheus' text form."""
+        return Answer(200, exposition(), (b"content-type", CONTENT_TYPE.encode()))
+
+
 class Operators:
     """The routes for operators. `token` opens them; nobody else has it."""
 
     def __init__(
         self,
         token: str,
-        serves_metrics: bool,
         rollup: Rollup,
         store: EventStore,
         stream: Stream,
     ) -> None:
         self._token = token
-        self._serves_metrics = serves_metrics
         self._rollup = rollup
         self._store = store
         self._stream = stream
@@ -66,16 +79,11 @@ class Operators:
     def routes(self) -> list[HTTPRouteHandler]:
         """The handlers."""
         return [
-            *(read("/-/metrics", self.metrics, _METRICS) if self._serves_metrics else ()),
             *read("/-/verify", self.verify, _VERIFY),
             *read("/-/dead-letters", self.list_letters, _LIST),
             change("POST", "/-/dead-letters/{number:str}/replay", self.replay, _CHANGE),
             change("DELETE", "/-/dead-letters/{number:str}", self.discard, _CHANGE),
         ]
-
-    async def metrics(self, request: Request[Any, Any, Any]) -> Answer:
-        """The telemetry in Prometheus' text form; open to all where PROMETHEUS_ENABLED is set."""
-        return Answer(200, exposition(), (b"content-type", CONTENT_TYPE.encode()))
 
     async def verify(self, request: Request[Any, Any, Any]) -> Answer:
         """Compare rollups with raw rows, and the stream's offset with the store."""

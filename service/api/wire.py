@@ -64,6 +64,13 @@ class HeadraceProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         self._in_body = False
+        self._leaving = False
+
+    def leave(self) -> None:
+        """Tell the client with the next answer that this connection ends then."""
+        self._leaving = True
+        if self.cycle and not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -98,6 +105,8 @@ class HeadraceProtocol(HttpToolsProtocol):
         self._in_head, self._in_body, self._head_bytes = False, True, 0
         self._drop_deadline()
         super().on_headers_complete()
+        if self._leaving:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self._in_body = False

@@ -18,14 +18,17 @@ from service.query.planner import plan_metrics, plan_numbers
 from service.query.share import Computed
 from service.receipts import Place
 from service.settings import Settings
+from service.storage.mark import Mark
 from service.storage.protocol import EventStore, Progress, Statement
+from service.storage.statements import has_statement
 from service.stream.protocol import Stream, StreamState
 from service.telemetry import query_seconds
 
 _RATE_SECONDS = 60
 _STREAM_PATIENCE = 0.5
 """Seconds to wait for the stream's word on how far it is; without it an answer is dated earlier."""
-_SNAPSHOT = (Statement("progress", {}), Statement("rollup_state", {}))
+_PROGRESS = Statement("progress", {})
+_ROLLED = Statement("rollup_state", {})
 
 
 class Stats(msgspec.Struct, rename="camel"):
@@ -46,9 +49,10 @@ class ReceiptCounts:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """What was known when a question began: the time, and how far the stream was then."""
+    """What was known when a question began: the time, and how far store and stream were then."""
 
     at: int
+    stored: Progress
     stream: StreamState | None
 
     def as_of(self, progress: Progress) -> int:
@@ -66,8 +70,17 @@ class Questions:
     """Everything that can be asked of the events of a tenant."""
 
     def __init__(
-        self, store: EventStore, stream: Stream, cache: AnswerCache, settings: Settings
+        self,
+        store: EventStore,
+        stream: Stream,
+        cache: AnswerCache,
+        settings: Settings,
+        mark: Mark | None = None,
     ) -> None:
+        self._mark = mark or Mark()
+        """How far a store is, at least, that cannot say so in the snapshot of its answers."""
+        tells = has_statement(_PROGRESS.name, store.dialect)
+        self._snapshot = (_ROLLED, _PROGRESS) if tells else (_ROLLED,)
         self._store = store
         self._stream = stream
         self._cache = cache
@@ -103,7 +116,7 @@ class Questions:
             "received_from": now - _RATE_SECONDS * 1000,
         }
         [table, *snapshot] = await self._ask("stats", Statement("stats", values))
-        self._learn(snapshot)
+        self._rolled = _position(snapshot)
         [row] = table.to_pylist()
         return Stats(round(row["received"] / _RATE_SECONDS, 1), row["events"], shown(now))
 
@@ -137,26 +150,31 @@ class Questions:
         return self._computed(numbers_document(parameters, table), begun, snapshot)
 
     async def _ask(self, question: str, *statements: Statement) -> list[pa.Table]:
-        """The answers to `statements`, then the store's progress and how far it is rolled up."""
+        """The answers to `statements`, then how far the store is rolled up, and its progress."""
         with query_seconds.labels(question).time():
-            return await self._store.fetch(*statements, *_SNAPSHOT, timeout=self._timeout)
+            return await self._store.fetch(*statements, *self._snapshot, timeout=self._timeout)
 
     async def _begin(self) -> _Begun:
-        now = _now()
+        now, stored = _now(), self._mark.progress
         try:
             async with asyncio.timeout(_STREAM_PATIENCE):
-                return _Begun(now, await self._stream.state())
+                return _Begun(now, stored, await self._stream.state())
         except (OSError, HeadraceError):
-            return _Begun(now, None)
+            return _Begun(now, stored, None)
 
     def _computed(self, document: bytes, begun: _Begun, snapshot: Sequence[pa.Table]) -> Computed:
-        progress = self._learn(snapshot)
+        self._rolled = _position(snapshot)
+        progress = _progress(snapshot) or begun.stored
         return Computed(document, progress.position, begun.as_of(progress))
 
-    def _learn(self, snapshot: Sequence[pa.Table]) -> Progress:
-        progress, rolled = snapshot
-        self._rolled = rolled["position"][0].as_py()
-        return Progress(**progress.to_pylist()[0])
+
+def _position(snapshot: Sequence[pa.Table]) -> int:
+    position: int = snapshot[0]["position"][0].as_py()
+    return position
+
+
+def _progress(snapshot: Sequence[pa.Table]) -> Progress | None:
+    return Progress(**snapshot[1].to_pylist()[0]) if len(snapshot) > 1 else None
 
 
 def _is_wrong(answers: Sequence[pa.Table]) -> bool:

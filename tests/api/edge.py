@@ -165,6 +165,8 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         questions=Questions(),
         ingest=Ingest(publisher, receipts, settings),
         rollup=None,
+        shared=None,
+        way=SimpleNamespace(store=None),
         operator_token="operator",
         started_at=time.time(),
         ready=lambda: True,

@@ -51,10 +51,12 @@ def test_no_import_hides_from_the_import_rule():
     ("driver", "homes"),
     [
         ("duckdb", {"service/storage/duckdb.py"}),
-        ("nats", {"service/stream/jetstream.py", "service/stream/nats_child.py"}),
+        ("nats", {"service/stream/"}),
         ("sqlalchemy", {"service/database.py", "service/accounts/"}),
         ("litestar", {"service/app.py", "service/api/"}),
-        ("uvicorn", {"service/up.py", "service/api/wire.py"}),
+        ("uvicorn", {"service/server.py", "service/api/wire.py"}),
+        ("redis", {"service/shared/redis.py"}),
+        ("asyncpg", {"service/database.py"}),
     ],
 )
 def test_a_driver_is_named_only_where_it_lives(driver, homes):

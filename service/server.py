@@ -1,0 +1,118 @@
+"""The HTTP server of a process: uvicorn with our protocol, on a socket that is open already."""
+
+import asyncio
+import contextlib
+import gc
+import resource
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from service.api.wire import HeadraceProtocol
+from service.errors import SettingsError
+
+GRACE = 10
+"""Seconds that open requests have at the end."""
+_SWITCH_INTERVAL = 0.001
+_LOOK_AGAIN = 0.05
+
+
+class Server(uvicorn.Server):
+    """Leaves the signals to others; says when it listens; can leave without failing a request."""
+
+    def __init__(self, application: Any) -> None:
+        super().__init__(_configuration(application))
+        self.listens = asyncio.Event()
+        self.linger = 0.0
+        """Seconds that idle connections have at the end to ask once more and be told to close."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, end those that are open, and answer what was asked on them."""
+        for server in self.servers:
+            server.close()
+        deadline = asyncio.get_running_loop().time() + self.linger
+        while (left := deadline - asyncio.get_running_loop().time()) > 0:
+            if not (connections := list(self.server_state.connections)):
+                break
+            for connection in connections:
+                if isinstance(connection, HeadraceProtocol):
+                    connection.leave()
+            await asyncio.sleep(min(_LOOK_AGAIN, left))
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _configuration(application: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http=HeadraceProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=75,
+    )
+
+
+@contextmanager
+def listening(host: str, port: int, variables: str) -> Iterator[socket.socket]:
+    """A listening socket, taken before anything else so that a taken port is told at once.
+
+    Raises SettingsError, naming the settings to change.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {error.strerror}; set {variables}"
+        ) from error
+    with listener:
+        yield listener
+
+
+def url_of(host: str, port: int) -> str:
+    """Where this machine reaches what listens there."""
+    there = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)  # noqa: S104
+    return f"http://{there}:{port}"
+
+
+@contextmanager
+def tuned_interpreter() -> Iterator[None]:
+    """Let threads take turns often, and look for cycles rarely.
+
+    A thread that comes back from the engine waits up to a switch interval for the interpreter, a
+    dozen times a question; at the usual 5 ms that is most of the answer's time under load. And at
+    the usual thresholds a third of the time of decoding batches goes into looking for cycles.
+    """
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()  # DuckDB's binding takes what stays frozen for a leak, and says so at length
+
+
+def allow_many_connections() -> None:
+    """Raise the soft limit of open files to the hard one: each connection is a file."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
