@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import Annotated, Any, Self
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
@@ -264,6 +265,8 @@ def unpack(message: bytes) -> Batch:
         with pa.ipc.open_stream(_inflate(message)) as reader:
             events = reader.read_next_batch()
         events.validate(full=True)
+        if _has_a_number_twice(events):
+            raise PoisonMessage("an event has two numbers of one name")
         about = events.schema.metadata or {}
         tenant, received_at = about[b"tenant"].decode(), int(about[b"received_at"])
     except _UNREADABLE as error:
@@ -273,6 +276,16 @@ def unpack(message: bytes) -> Batch:
     if any(column.null_count for column in events.columns) or not 0 <= received_at < 2**63:
         raise PoisonMessage("the batch has values that this version does not write")
     return Batch(tenant, received_at, events.replace_schema_metadata(None))
+
+
+def _has_a_number_twice(events: pa.RecordBatch) -> bool:
+    """Whether a map names a key twice, which the door never writes and no store takes."""
+    maps = events["numbers"]
+    names = maps.keys.dictionary_encode()
+    row = np.repeat(np.arange(len(maps)), np.diff(maps.offsets.to_numpy()))
+    places = row * len(names.dictionary) + names.indices.to_numpy()
+    places.sort()
+    return bool((places[1:] == places[:-1]).any())
 
 
 _UNREADABLE = (

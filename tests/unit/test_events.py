@@ -162,6 +162,15 @@ def test_a_message_that_inflates_to_more_than_it_says_is_poison_before_it_is_inf
         unpack(_HEAD.pack(MAGIC, False, 1, LARGEST_UNPACKED + 1) + b"x")
 
 
+def test_a_message_with_two_numbers_of_one_name_is_poison():
+    events = a_batch(an_event(payload={"n": 1, "m": 2}), "b").events
+    maps = events["numbers"]
+    twice = pa.MapArray.from_arrays(maps.offsets, pa.array(["n", "n"]), maps.items)
+    columns = [*events.columns[:-1], twice]
+    with pytest.raises(PoisonMessage, match="two numbers of one name"):
+        unpack(repacked(stream_of(pa.record_batch(columns, schema=events.schema)), 2))
+
+
 plain = columns_of(good)
 
 
