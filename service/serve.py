@@ -62,7 +62,7 @@ async def _supervise(settings: Settings, workers: int) -> int:
         async with _kept(slots), _noted(settings):
             await first_of(stop.wait(), _all_started(slots))
             if failed := [slot.failed for slot in slots if slot.failed is not None]:
-                log().error("serve.not_started", exit_code=failed[0])
+                log().error("serve.not_started", exited=failed[0])
                 return failed[0] or 1
             if not stop.is_set():
                 log().info("service.up", url=url_of(settings.host, settings.port), workers=workers)
@@ -138,7 +138,7 @@ class _Slot:
                 self.failed = await worker.ended()
             self.settled.set()
             code = await self._end_of(worker)
-            log().error("serve.worker_died", exit_code=code, again_in_seconds=pause)
+            log().error("serve.worker_died", exited=code, again_in_seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -175,14 +175,18 @@ class _Slot:
 class _Worker:
     """A process that serves. It ends when its supervisor's end of the tie is gone."""
 
-    def __init__(self, process: asyncio.subprocess.Process, tie: asyncio.StreamReader) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        tie: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
         self._process = process
-        self._tie = tie
+        self._tie, self._end_of_tie = tie
 
     @classmethod
     async def spawn(cls, listener: socket.socket) -> "_Worker":
         ours, theirs = socket.socketpair()
-        tie, _ = await asyncio.open_connection(sock=ours)
+        tie = await asyncio.open_connection(sock=ours)
         with theirs:
             given = (listener.fileno(), theirs.fileno())
             process = await asyncio.create_subprocess_exec(
@@ -203,7 +207,10 @@ class _Worker:
         return True
 
     async def ended(self) -> int:
-        return await self._process.wait()
+        """Its exit code, once it has ended."""
+        code = await self._process.wait()
+        self._end_of_tie.close()
+        return code
 
     async def end(self, number: int) -> None:
         """Tell it to end, and wait; it is killed when it does not."""

@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -111,6 +113,46 @@ def a_valkey() -> Iterator[Server]:
             yield server.start()
         finally:
             server.end()
+
+
+@contextmanager
+def a_broker() -> Iterator[Server]:
+    """A NATS server with JetStream, configured as docs/operations.md says."""
+    port, binary = free_port(), shutil.which("nats-server", path=sysconfig.get_path("scripts"))
+    assert binary
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with tempfile.TemporaryDirectory(prefix="headrace-nats-") as folder:
+        configuration = Path(folder) / "nats.conf"
+        configuration.write_text(
+            f'listen: "127.0.0.1:{port}"\nmax_payload: {32 * 1024 * 1024}\n'
+            f'authorization {{ user: headrace, password: "{PASSWORD}" }}\n'
+            f'jetstream {{ store_dir: "{folder}", sync_interval: always }}\n'
+        )
+        server = Server([binary, "--config", configuration], port, **quiet)
+        try:
+            yield server.start()
+        finally:
+            server.end()
+
+
+def url_of_broker(server: Server) -> str:
+    return f"nats://headrace:{PASSWORD}@127.0.0.1:{server.port}"
+
+
+@contextmanager
+def a_clickhouse() -> Iterator[Server]:
+    """The ClickHouse engine behind as much of its HTTP interface as is used (chdb_server.py)."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="headrace-clickhouse-") as folder:
+        log = (Path(folder) / "log").open("wb")
+        command = [sys.executable, "-m", "tests.chdb_server", "--path", f"{folder}/engine"]
+        root = Path(__file__).parents[1]
+        server = Server([*command, "--port", str(port)], port, stdout=log, stderr=log, cwd=root)
+        try:
+            yield server.start()
+        finally:
+            server.end()
+            log.close()
 
 
 def url_of_valkey(server: Server) -> str:
