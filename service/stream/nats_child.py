@@ -28,6 +28,8 @@ LARGEST_MESSAGE = 32 * 1024 * 1024
 _MOST_DISK = 2**60
 """What JetStream may reserve. Its own default, a part of the free disk, refuses to make a stream
 whose limit is larger; what counts is the stream's limit, and a full disk is met when it comes."""
+_LARGEST_LOG = 8 * 1024 * 1024
+"""Bytes after which the child begins a new log; the last few are kept."""
 _ROOM = 16 * 1024 * 1024
 """Free bytes without which a start after a full disk would meet a full disk again."""
 _MEMORY_LIMIT = "96MiB"
@@ -96,7 +98,7 @@ class NatsChild:
                     await asyncio.sleep(1)
 
     async def _spawn(self) -> None:
-        with (self._folder / "nats.log").open("ab") as output:
+        with (self._folder / "nats.out").open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
                 _binary(),
                 "--config",
@@ -127,8 +129,9 @@ class NatsChild:
         raise NatsServerFailed(f"nats-server was not up in {START_TIMEOUT:.0f} s")
 
     def _last_words(self) -> str:
-        lines = (self._folder / "nats.log").read_text(errors="replace").splitlines()
-        return lines[-1] if lines else "it said nothing"
+        files = [self._folder / "nats.out", self._folder / "nats.log"]
+        said = [f.read_text(errors="replace").splitlines() for f in files if f.exists()]
+        return next((lines[-1] for lines in said if lines), "it said nothing")
 
     def _choose_port(self) -> None:
         """Keep the remembered port if it is free: another program must not see our password."""
@@ -141,6 +144,9 @@ class NatsChild:
         path.write_text(
             f"""\
 listen: "127.0.0.1:{self._port}"
+log_file: {_quoted(str((self._folder / "nats.log").absolute()))}
+logfile_size_limit: {_LARGEST_LOG}
+logfile_max_num: 3
 max_payload: {LARGEST_MESSAGE}
 authorization {{ user: headrace, password: "{self._password}" }}
 jetstream {{
