@@ -22,6 +22,10 @@ POINTS = (
     "writer.after_purge",
     "rollup.before_commit",
     "rollup.after_commit",
+    "export.after_part",
+    "export.before_rename",
+    "import.after_piece",
+    "move.after_window",
 )
 EXIT_CODE = 86
 

@@ -23,6 +23,7 @@
     ├── NotRunning             NOT_RUNNING            no service runs on the data directory
     ├── NatsServerFailed       NATS_SERVER            the embedded broker does not come up
     ├── StoreFenced            STORE_FENCED           another writer moved the progress mark
+    ├── TransferFailed         TRANSFER               events did not arrive as they were sent
     ├── PoisonMessage          POISON                 a stream message that cannot be read
     └── UnexpectedAnswer       UNEXPECTED_ANSWER      the client does not understand the answer
 
@@ -172,6 +173,12 @@ class StoreFenced(HeadraceError):
     """Another writer has moved the store's progress mark; this one must stop."""
 
     code = "STORE_FENCED"
+
+
+class TransferFailed(HeadraceError):
+    """Events that were moved did not arrive as they were sent, or the place to move to is taken."""
+
+    code = "TRANSFER"
 
 
 class PoisonMessage(HeadraceError):

@@ -25,6 +25,7 @@ from service.errors import (
     RequestTimeout,
     Retryable,
     TooLarge,
+    TransferFailed,
     Unauthenticated,
     UnsupportedMedia,
 )
@@ -38,6 +39,7 @@ _STATUS: dict[type[Exception], int] = {
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    TransferFailed: 409,
     Retryable: 503,
 }
 
