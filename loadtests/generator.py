@@ -10,6 +10,7 @@ from the moment it was due, so that a stalled service is not measured by the req
 
 import asyncio
 import itertools
+import re
 import secrets
 import sys
 import time
@@ -24,6 +25,7 @@ import uvloop
 from loadtests.bodies import Events, Question
 
 SAMPLE_SECONDS = 0.5
+_AT_STORE = re.compile(rb"server-timing: store;dur=([\d.]+)")
 
 
 class Load(msgspec.Struct, kw_only=True, frozen=True):
@@ -63,6 +65,8 @@ class Sent(msgspec.Struct, kw_only=True):
     p95: float
     p99: float
     worst: float
+    store_p50: float | None
+    """What the service said that its store took (`Server-Timing`), at the median."""
     cpu_seconds: float
     """What the generator itself took."""
     server_seconds: float = 0.0
@@ -127,6 +131,7 @@ class _Run:
         self._under_way = 0
         self._started = 0
         self._latencies: list[float] = []
+        self._at_store: list[float] = []
         self._errors: Counter[str] = Counter()
         self._last = b""
         self._ended = asyncio.Event()
@@ -156,6 +161,8 @@ class _Run:
         if answer[9:12] == self._good:
             self._latencies.append(now - due)
             self._last = answer
+            if told := _AT_STORE.search(answer, 0, end):
+                self._at_store.append(float(told[1]))
             if self._mark and self._mark in answer:
                 self._marked += 1
         else:
@@ -236,6 +243,7 @@ class _Run:
             p95=p95,
             p99=p99,
             worst=float(latencies.max()),
+            store_p50=float(np.median(self._at_store)) if self._at_store else None,
             cpu_seconds=time.process_time(),
             samples=self._samples,
             last=self._last.partition(b"\r\n\r\n")[2].decode(errors="replace"),

@@ -87,7 +87,9 @@ class Asking:
             b"true" if served.cached else b"false",
             served.age_ms,
         )
-        return Answer(200, content, JSON, (b"content-length", b"%d" % len(content)), *shared)
+        length = (b"content-length", b"%d" % len(content))
+        timing = () if served.cached else (_timing(served.store_ms),)
+        return Answer(200, content, JSON, length, *shared, *timing)
 
 
 def parameters_of(query: bytes) -> Mapping[str, str]:
@@ -111,6 +113,11 @@ def _parameters(query: bytes) -> Mapping[str, str]:
 
 
 _kept_parameters = lru_cache(1024)(_parameters)
+
+
+def _timing(store_ms: float) -> Header:
+    """What browsers show of where the time went (https://www.w3.org/TR/server-timing/)."""
+    return (b"server-timing", b"store;dur=%.1f" % store_ms)
 
 
 @lru_cache(256)

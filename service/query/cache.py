@@ -51,6 +51,8 @@ class Served:
     age_ms: int
     etag: str
     """Changes exactly when the document does; weak, because the age around it always changes."""
+    store_ms: float
+    """How long the store took to answer."""
 
 
 @dataclass(slots=True)
@@ -174,4 +176,5 @@ def _served(kept: _Kept, cached: bool, now: float) -> Served:
         cached,
         max(0, int((now - kept.made) * 1000)),
         kept.etag,
+        computed.store_ms,
     )

@@ -66,6 +66,16 @@ class _Begun:
         return progress.message_time
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the store answered, all from one snapshot."""
+
+    tables: Sequence[pa.Table]
+    progress: Progress | None
+    """How far the store was, if it can say so in a snapshot."""
+    store_ms: float
+
+
 class Questions:
     """Everything that can be asked of the events of a tenant."""
 
@@ -115,9 +125,8 @@ class Questions:
             "tail_from": self._rolled,
             "received_from": now - _RATE_SECONDS * 1000,
         }
-        [table, *snapshot] = await self._ask("stats", Statement("stats", values))
-        self._rolled = _position(snapshot)
-        [row] = table.to_pylist()
+        asked = await self._ask("stats", Statement("stats", values))
+        [row] = asked.tables[0].to_pylist()
         return Stats(round(row["received"] / _RATE_SECONDS, 1), row["events"], shown(now))
 
     async def receipt_counts(self, tenant: str, place: Place) -> ReceiptCounts:
@@ -128,31 +137,35 @@ class Questions:
             "first": place.first,
             "count": place.count,
         }
-        [table, *_] = await self._ask("receipt", Statement("receipt_counts", values))
-        stored = table["stored"][0].as_py()
+        asked = await self._ask("receipt", Statement("receipt_counts", values))
+        stored = asked.tables[0]["stored"][0].as_py()
         return ReceiptCounts(stored, place.count - stored)
 
     async def _metrics(self, tenant: str, parameters: MetricsParameters) -> Computed:
         begun = await self._begin()
         open_end = parameters.range.end >= begun.at or parameters.range.name is not None
         plan = plan_metrics(tenant, parameters, self._rolled, open_end=open_end)
-        answers = await self._ask("metrics", *plan.statements)
-        if _is_wrong(answers):
+        asked = await self._ask("metrics", *plan.statements)
+        if _is_wrong(asked):
             plan = plan_metrics(tenant, parameters, self._rolled, open_end=False)
-            answers = await self._ask("metrics", *plan.statements)
-        [counts, users, sessions, _, *snapshot] = answers
-        document = metrics_document(parameters, plan, counts, users, sessions)
-        return self._computed(document, begun, snapshot)
+            asked = await self._ask("metrics", *plan.statements)
+        document = metrics_document(parameters, plan, *asked.tables[:3])
+        return _computed(document, begun, asked)
 
     async def _numbers(self, tenant: str, parameters: NumbersParameters) -> Computed:
         begun = await self._begin()
-        [table, *snapshot] = await self._ask("numbers", plan_numbers(tenant, parameters))
-        return self._computed(numbers_document(parameters, table), begun, snapshot)
+        asked = await self._ask("numbers", plan_numbers(tenant, parameters))
+        return _computed(numbers_document(parameters, asked.tables[0]), begun, asked)
 
-    async def _ask(self, question: str, *statements: Statement) -> list[pa.Table]:
-        """The answers to `statements`, then how far the store is rolled up, and its progress."""
+    async def _ask(self, question: str, *statements: Statement) -> _Asked:
         with query_seconds.labels(question).time():
-            return await self._store.fetch(*statements, *self._snapshot, timeout=self._timeout)
+            began = time.perf_counter()
+            answers = await self._store.fetch(*statements, *self._snapshot, timeout=self._timeout)
+            took = (time.perf_counter() - began) * 1000
+        tables, [rolled, *told] = answers[: len(statements)], answers[len(statements) :]
+        self._rolled = rolled["position"][0].as_py()
+        progress = Progress(**told[0].to_pylist()[0]) if told else None
+        return _Asked(tables, progress, took)
 
     async def _begin(self) -> _Begun:
         now, stored = _now(), self._mark.progress
@@ -162,23 +175,14 @@ class Questions:
         except (OSError, HeadraceError):
             return _Begun(now, stored, None)
 
-    def _computed(self, document: bytes, begun: _Begun, snapshot: Sequence[pa.Table]) -> Computed:
-        self._rolled = _position(snapshot)
-        progress = _progress(snapshot) or begun.stored
-        return Computed(document, progress.position, begun.as_of(progress))
+
+def _computed(document: bytes, begun: _Begun, asked: _Asked) -> Computed:
+    progress = asked.progress or begun.stored
+    return Computed(document, progress.position, begun.as_of(progress), asked.store_ms)
 
 
-def _position(snapshot: Sequence[pa.Table]) -> int:
-    position: int = snapshot[0]["position"][0].as_py()
-    return position
-
-
-def _progress(snapshot: Sequence[pa.Table]) -> Progress | None:
-    return Progress(**snapshot[1].to_pylist()[0]) if len(snapshot) > 1 else None
-
-
-def _is_wrong(answers: Sequence[pa.Table]) -> bool:
-    return bool(answers[3]["events"][0].as_py())
+def _is_wrong(asked: _Asked) -> bool:
+    return bool(asked.tables[3]["events"][0].as_py())
 
 
 def _key(question: str, tenant: str, canonical: tuple[object, ...]) -> bytes:

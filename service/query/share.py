@@ -30,6 +30,8 @@ class Computed:
     """All events up to here are in the answer."""
     as_of: int
     """All events acknowledged up to here are in the answer; ms since 1970 UTC."""
+    store_ms: float = 0.0
+    """How long the store took, as far as it was asked in this process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,12 @@ async def test_the_answer_says_how_long_it_may_be_kept_and_by_whom(edge: Edge):
     assert headers["vary"] == "x-api-key, authorization"
 
 
+async def test_a_computed_answer_says_how_long_the_store_took_and_a_cached_one_does_not(edge: Edge):
+    first, second = [(await edge.client.get(METRICS)).headers for _ in range(2)]
+    assert first["server-timing"] == "store;dur=0.0"
+    assert "server-timing" not in second
+
+
 @pytest.mark.parametrize("form", ["{0}", '"other", {0}', "*", "{1}"])
 async def test_who_has_the_answer_already_gets_304_with_the_same_headers(edge: Edge, form: str):
     full = await edge.client.get(METRICS)
