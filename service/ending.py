@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,11 +27,21 @@ async def first_of(*waiting: Awaitable[Any]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(*tasks)
     for task in done:
         task.result()
+
+
+async def cancelled(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel, and return when all have ended.
+
+    Once is not always enough: `asyncio.wait_for` (before Python 3.12) forgets that it was cancelled
+    when what it waits for is done at the same moment.
+    """
+    while waited := [task for task in tasks if not task.done()]:
+        for task in waited:
+            task.cancel()
+        await asyncio.wait(waited, timeout=1)
 
 
 @asynccontextmanager
@@ -42,10 +52,7 @@ async def opened(parts: AbstractAsyncContextManager[T], stop: asyncio.Event) -> 
         try:
             await first_of(asyncio.shield(opening), stop.wait())
         finally:
-            if not opening.done():
-                opening.cancel()
-                with suppress(asyncio.CancelledError):
-                    await opening
+            await cancelled(opening)
         if opening.cancelled():
             raise ToldToEnd
         yield opening.result()

@@ -11,7 +11,7 @@ import uvloop
 from service import running
 from service.app import create_worker_app
 from service.bootstrap import Turns, Writing, open_writing
-from service.ending import ToldToEnd, first_of, opened, told_to_end
+from service.ending import ToldToEnd, cancelled, first_of, opened, told_to_end
 from service.errors import HeadraceError, StoreFenced
 from service.server import Server, listening, tuned_interpreter, url_of
 from service.settings import Settings, check_apart
@@ -80,20 +80,19 @@ async def _write_while_ours(writer: Writer, lease: Lease, stop: asyncio.Event) -
             writer.stop()
             await writing  # the group under way; what is left is for the next one
     finally:
-        for task in (writing, keeping):
-            task.cancel()
-        await asyncio.gather(writing, keeping, return_exceptions=True)
+        await cancelled(writing, keeping)
 
 
 async def _is_ours(lease: Lease, stop: asyncio.Event) -> bool:
     """True once the lease is ours; False when `stop` comes first."""
+    if stop.is_set():
+        return False
     turn = asyncio.create_task(lease.wait())
-    await first_of(asyncio.shield(turn), stop.wait())
-    if turn.done():
-        return True
-    turn.cancel()
-    await asyncio.gather(turn, return_exceptions=True)
-    return False
+    try:
+        await first_of(asyncio.shield(turn), stop.wait())
+        return turn.done()
+    finally:
+        await cancelled(turn)
 
 
 def run_work(settings: Settings) -> int:
