@@ -69,6 +69,10 @@ COLUMNS = pa.schema(
 JSON objects; `numbers` are the payload's numeric top-level fields; `*_key` are digests."""
 
 
+_RECEIVED = pa.field("received_at", pa.int64(), nullable=False)
+_APART = COLUMNS.append(_RECEIVED)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Events of one tenant as they travel together: one stream message, one acknowledgement."""
@@ -78,6 +82,9 @@ class Batch:
     """When the door took them, ms since 1970 UTC."""
     events: pa.RecordBatch
     """The events as `COLUMNS`."""
+    received_apart: pa.Array | None = None
+    """When the door took each of them, where those that come together did not come together then:
+    events out of a file. `received_at` is the first of these."""
 
 
 def tenant_seed(tenant: str) -> int:
@@ -229,9 +236,12 @@ _compress = zstandard.ZstdCompressor(level=1).compress
 def pack(batch: Batch) -> bytes:
     """The stream message of a batch; the same batch gives the same bytes."""
     about = {"tenant": batch.tenant, "received_at": str(batch.received_at)}
+    events = batch.events
+    if batch.received_apart is not None:
+        events = events.append_column(_RECEIVED, batch.received_apart)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, COLUMNS.with_metadata(about)) as writer:
-        writer.write_batch(batch.events.replace_schema_metadata(about))
+    with pa.ipc.new_stream(sink, events.schema.with_metadata(about)) as writer:
+        writer.write_batch(events.replace_schema_metadata(about))
     columns = sink.getvalue()
     urgent = pc.max(batch.events["priority"]).as_py() >= URGENT_PRIORITY
     return _HEAD.pack(_MAGIC, urgent, batch.events.num_rows, columns.size) + _compress(columns)
@@ -271,11 +281,14 @@ def unpack(message: bytes) -> Batch:
         tenant, received_at = about[b"tenant"].decode(), int(about[b"received_at"])
     except _UNREADABLE as error:
         raise PoisonMessage(f"unreadable batch: {error}") from error
-    if not events.schema.equals(COLUMNS):
+    if not (apart := events.schema.equals(_APART)) and not events.schema.equals(COLUMNS):
         raise PoisonMessage("the batch has other columns than this version writes")
     if any(column.null_count for column in events.columns) or not 0 <= received_at < 2**63:
         raise PoisonMessage("the batch has values that this version does not write")
-    return Batch(tenant, received_at, events.replace_schema_metadata(None))
+    events = events.replace_schema_metadata(None)
+    if not apart:
+        return Batch(tenant, received_at, events)
+    return Batch(tenant, received_at, events.select(COLUMNS.names), events.column(len(COLUMNS)))
 
 
 def _has_a_number_twice(events: pa.RecordBatch) -> bool:

@@ -202,11 +202,22 @@ def _rows(positions: Sequence[int], batches: Sequence[Batch]) -> pa.Table:
         "position": pa.array(np.array(positions, np.uint64)[of_batch]),
         "ordinal": pa.array((np.arange(len(of_batch)) - firsts[of_batch]).astype(np.uint32)),
         "tenant": pa.array([batch.tenant for batch in batches]).take(pa.array(of_batch)),
-        "received_at": pa.array(np.array([b.received_at for b in batches])[of_batch]),
+        "received_at": pa.array(_received(batches, firsts, of_batch)),
     }
     events = pa.Table.from_batches([batch.events for batch in batches]).combine_chunks()
     columns = [about[n] if n in about else events[n] for n in STORED.names]
     return pa.Table.from_arrays(columns, schema=STORED)
+
+
+def _received(
+    batches: Sequence[Batch], firsts: NDArray[np.int64], of_batch: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """When each event was taken: with its batch, or at a time of its own."""
+    received = np.array([batch.received_at for batch in batches])[of_batch]
+    for first, batch in zip(firsts.tolist(), batches, strict=True):
+        if batch.received_apart is not None:
+            received[first : first + batch.events.num_rows] = batch.received_apart.to_numpy()
+    return received
 
 
 STORED = pa.schema(

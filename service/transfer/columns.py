@@ -4,6 +4,7 @@ Derived columns (digests, positions) are left out: a service makes its own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -142,7 +143,7 @@ def _checks(largest_field: int) -> Sequence[Check]:
             )
             for name in ("metadata", "payload")
         ],
-        ("numbers", "have a name and a finite number in each entry", _holds_numbers),
+        ("numbers", "have one finite number under each of its names", _holds_numbers),
     ]
 
 
@@ -191,9 +192,10 @@ def _is_object(text: str, largest: int) -> bool:
 
 
 def _holds_numbers(column: pa.ChunkedArray) -> Any:
-    good = [all(_is_number(n, v) for n, v in entries) for entries in column.to_pylist()]
+    good = [_are_numbers(entries) for entries in column.to_pylist()]
     return pa.chunked_array([pa.array(good, pa.bool_())])
 
 
-def _is_number(name: str | None, value: float | None) -> bool:
-    return name is not None and value is not None and abs(value) < float("inf")
+def _are_numbers(entries: Sequence[tuple[str | None, float | None]]) -> bool:
+    names = {name for name, value in entries if value is not None and isfinite(value)}
+    return len(names - {None}) == len(entries)

@@ -113,16 +113,22 @@ async def _send(stream: Stream, batches: Sequence[Batch]) -> Sequence[Receipt]:
 
 
 def _batches(rows: pa.Table) -> Iterator[Batch]:
-    """The rows as batches: neighbours that were received together travel together."""
+    """The rows as batches: neighbours of one environment travel together."""
     rows = rows.combine_chunks()
     environments = rows["environment"].dictionary_encode().combine_chunks().indices
-    received = rows["received_at"].cast(pa.timestamp("ms", "UTC")).cast(pa.int64())
-    numbers = [np.asarray(column) for column in (environments, received)]
-    changes = np.flatnonzero(np.logical_or.reduce([np.diff(n) != 0 for n in numbers])) + 1
+    changes = np.flatnonzero(np.diff(np.asarray(environments))) + 1
     for begin, end in pairwise([0, *changes.tolist(), rows.num_rows]):
-        environment = rows["environment"][begin].as_py()
         for part in _fitting(rows.slice(begin, end - begin)):
-            yield Batch(environment, received[begin].as_py(), as_events(part, environment))
+            yield _batch(part)
+
+
+def _batch(rows: pa.Table) -> Batch:
+    """Rows of one environment as a batch, each with the time at which it was received."""
+    environment = rows["environment"][0].as_py()
+    received = rows["received_at"].cast(pa.int64()).combine_chunks()
+    times = pc.min_max(received).as_py()
+    apart = None if times["min"] == times["max"] else received
+    return Batch(environment, times["min"], as_events(rows, environment), apart)
 
 
 def _fitting(rows: pa.Table) -> Iterator[pa.Table]:
@@ -162,11 +168,18 @@ def _expected(batches: Sequence[Batch]) -> dict[str, int]:
         "users": keys("user_key"),
         "sessions": keys("session_key"),
         "times": total(events["timestamp"]),
-        "receipts": sum(batch.received_at * batch.events.num_rows for batch in batches),
+        "receipts": sum(map(_received, batches)),
         "priorities": total(events["priority"]),
         "words": characters("event_type", "source"),
         "text": characters("metadata", "payload"),
     }
+
+
+def _received(batch: Batch) -> int:
+    if batch.received_apart is None:
+        return batch.received_at * batch.events.num_rows
+    total: int = pc.sum(batch.received_apart).as_py()
+    return total
 
 
 async def _find_each(store: EventStore, rows: pa.Table, first: int) -> None:

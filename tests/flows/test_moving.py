@@ -196,7 +196,7 @@ WRONG_ROWS = {
     "priority": ([1, 11], "`priority` must be 1 to 10"),
     "payload": (["{}", "[1]"], "`payload` must be a JSON object"),
     "metadata": (["{}", '{"a":"' + "x" * 40_000 + '"}'], "`metadata` must be a JSON object"),
-    "numbers": ([[], [("a", float("inf"))]], "`numbers` must have a name and a finite number"),
+    "numbers": ([[], [("a", 1.0), ("a", 2.0)]], "`numbers` must have one finite"),
 }
 
 

@@ -1,6 +1,7 @@
 """Events, their columns, and the form a batch has on the stream."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pyarrow as pa
@@ -115,6 +116,13 @@ def test_a_batch_comes_off_the_stream_as_it_went_on():
     again = unpack(pack(batch))
     assert (again.tenant, again.received_at) == (batch.tenant, batch.received_at)
     assert again.events.equals(batch.events)
+
+
+def test_events_that_were_received_apart_keep_their_times_on_the_stream():
+    times = pa.array([5, 7], pa.int64())
+    batch = replace(a_batch("e1", "e2", received_at=5), received_apart=times)
+    assert unpack(pack(batch)).received_apart.equals(times)
+    assert unpack(pack(batch)).events.equals(batch.events)
 
 
 def test_the_same_batch_gives_the_same_bytes():
