@@ -75,11 +75,16 @@ class Tearing:
         )
 
     def kill_one(self) -> bool:
-        """Start a writer and kill it in its next insert; False when it had nothing more to do."""
+        """Start a writer and kill it in an insert; False when it had nothing more to do.
+
+        Most often in one of the third or fourth, so that what was torn before is whole by then.
+        """
+        spared = self._dice.choice((0, 2, 2, 3, 3))
         with self._writer() as writer:
             assert writer.stdout
-            for line in writer.stdout:
-                if line.startswith(b"begun") and self._dice.random() < 0.6:
+            begun = (line for line in writer.stdout if line.startswith(b"begun"))
+            for number, _ in enumerate(begun):
+                if number == spared:
                     self._wait_for_first_parts()
                     writer.kill()
                     return True
@@ -173,7 +178,7 @@ async def test_torn_inserts_are_made_whole_with_every_view(tearing):
 @pytest.mark.parametrize("part", ["random-token", "highest-position"])
 async def test_a_torn_insert_that_is_repaired_otherwise_leaves_a_difference(tearing, part):
     road = await tearing(part)
-    assert await tear(road, 2) == 2
+    assert await tear(road, 1) == 1
     await asyncio.to_thread(road.finish)
     counted = await road.count()
     assert set(counted.views) | {counted.rows} != {len(road.ids)}
