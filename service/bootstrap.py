@@ -111,6 +111,9 @@ class Turns:
 class Service(Answering, Writing):
     """Everything that answers and works, opened. Made by `open_service`."""
 
+    def ready(self) -> bool:
+        return self.writer.works if self.writer else self.follows()
+
 
 @asynccontextmanager
 async def open_service(settings: Settings) -> AsyncIterator[Service]:
@@ -305,9 +308,9 @@ async def _make_answering(
 async def _follow(
     parts: AsyncExitStack, backing: _Backing, writer: Writer | None
 ) -> Callable[[], bool]:
-    """Whether the mark moves as the store does: by the writer here, or after the ledger."""
+    """Have the mark move as the store does, after the ledger, where no writer here moves it."""
     if writer:
-        return lambda: writer.works
+        return lambda: True
     assert isinstance(backing.store, ClickHouseStore)
     following = Following(backing.store, backing.mark)
     parts.push_async_callback(following.close)
