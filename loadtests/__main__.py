@@ -13,6 +13,7 @@ import rich_click as click
 from rich.console import Console
 
 from loadtests import figures, report
+from loadtests.clickhouse import clickhouse
 from loadtests.figures import Figure
 from loadtests.filled import fill
 from loadtests.freshness import freshness
@@ -30,7 +31,11 @@ _console = Console(width=None if sys.stdout.isatty() else 160)
 @click.option("--smoke", "scale", flag_value="smoke", help="Seconds; shows only that it works.")
 @click.option("--quick", "scale", flag_value="quick", help="Two minutes; rough, a million events.")
 @click.option("--full", "scale", flag_value="full", help="30 M events at full speed; a while.")
-@click.option("--only", type=click.Choice(["in", "out"]), help="Events in, or answers out, alone.")
+@click.option(
+    "--only",
+    type=click.Choice(["in", "out", "clickhouse"]),
+    help="Events in, answers out, or events into ClickHouse, alone.",
+)
 def main(scale: str | None, only: str | None) -> None:
     """Measure the service on this machine, everything on loopback, in temporary directories.
 
@@ -57,11 +62,13 @@ def main(scale: str | None, only: str | None) -> None:
 
 async def _measure(scale: Scale, only: str | None) -> list[Figure]:
     found: list[Figure] = []
-    if only != "out":
+    if only in (None, "in"):
         found += await _events_in(scale)
     maximum = _maximum(found)
-    if only != "in":
+    if only in (None, "out"):
         found += await _answers_out(scale, maximum)
+    if only in (None, "clickhouse"):
+        found += await _into_clickhouse(scale)
     return found
 
 
@@ -83,6 +90,11 @@ async def _answers_out(scale: Scale, maximum: float) -> list[Figure]:
                 *await _told("pollers", lambda: pollers(scale, service)),
                 *await _told("uncached", lambda: uncached(scale, service, maximum)),
             ]
+
+
+async def _into_clickhouse(scale: Scale) -> list[Figure]:
+    with _folder() as folder:
+        return await _told("events into ClickHouse", lambda: clickhouse(scale, folder))
 
 
 @contextmanager

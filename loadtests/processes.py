@@ -21,7 +21,7 @@ import msgspec
 from loadtests.generator import Load, Sent
 
 API_KEY = "evp_a-fixed-key-for-load-tests-0123456789ab"
-_ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent
 _PATIENCE = 120
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -47,7 +47,7 @@ class Subject:
         """Carry out the `Load` in a process of its own. Raises Failed."""
         generator = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "loadtests.generator"),
-            cwd=_ROOT,
+            cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -117,7 +117,7 @@ def serving(command: Sequence[str], port: int, environment: Mapping[str, str]) -
         process = subprocess.Popen(
             command,
             env={**inherited, **environment},
-            cwd=_ROOT,
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

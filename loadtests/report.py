@@ -36,6 +36,9 @@ _METHOD = """
   metrics answer that counts the event; the answer's count is checked each time.
 * **Uncached questions** are timed by the client: HTTP and the event loop's queue are in them.
 * **Ratios** are medians of rounds that alternate between the service and the limit.
+* **ClickHouse**: the engine is in the service's process (`CLICKHOUSE_URL=chdb:///…`). Bare inserts
+  are groups of 50,000 rows straight into the engine: into the service's table with its views, and
+  into a plain table with the same columns.
 * **Resident memory** is the sum over the service's processes (API with writer, nats-server).
 """
 

@@ -23,7 +23,14 @@ def test_the_bench_measures_the_service_from_end_to_end() -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    for section in ("Single events", "Batches of 500", "counted, p50", "304", "Uncached 7d"):
+    for section in (
+        "Single events",
+        "Batches of 500",
+        "counted, p50",
+        "304",
+        "Uncached 7d",
+        "ClickHouse: batches",
+    ):
         assert section in ran.stdout
 
 
