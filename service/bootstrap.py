@@ -283,7 +283,7 @@ async def _make_answering(
     cache = AnswerCache(settings.cache_seconds, share=Share(shared, settings.cache_seconds))
     parts.push_async_callback(cache.close)
     receipts = Receipts(secret)
-    hints = Hints(writer.near_net if writer else None)
+    hints = Hints(writer.near_net if writer else None, shared=shared)
     publisher = Publisher(stream, mark, hints, settings)
     return Answering(
         settings=settings,

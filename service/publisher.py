@@ -91,7 +91,7 @@ class Publisher:
     async def _publish(
         self, tenant: str, body: bytes, keys: Keys, waiters: Sequence["_Waiter"]
     ) -> None:
-        seen = self._hints.seen(keys)
+        seen, others = self._hints.seen(keys), self._hints.ask_others(keys)
         crash.point("door.before_publish")
         try:
             with publish_seconds.time():
@@ -103,6 +103,8 @@ class Publisher:
             return
         crash.point("door.after_publish")
         self._release(waiters)
+        if others:
+            seen = seen | await others
         self._hints.record(keys[~seen])
         position = self._mark.progress.epoch << EPOCH_SHIFT | receipt.sequence
         first = 0

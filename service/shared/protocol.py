@@ -1,6 +1,5 @@
 """What a memory that several processes share must do. Nothing that counts depends on it."""
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,7 +45,7 @@ class Shared(Protocol):
         """For each id, whether some process recorded it lately."""
         ...
 
-    def record(self, ids: Keys) -> Awaitable[None]:
+    async def record(self, ids: Keys) -> None:
         """Remember ids, for as long as there is room."""
         ...
 

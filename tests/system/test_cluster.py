@@ -99,6 +99,14 @@ def test_a_repeat_sent_to_any_worker_counts_once(api):
     assert counted_after(api, "repeats", receipt) == 10
 
 
+def test_a_repeat_is_told_by_whichever_worker_gets_it(api):
+    document = an_event("told")
+    assert api.post("/api/v1/events", document).json()["data"]["duplicate"] is False
+    time.sleep(0.1)
+    told = [api.post("/api/v1/events", document).json()["data"]["duplicate"] for _ in range(8)]
+    assert told == [True] * 8
+
+
 def test_a_revoked_key_is_refused_by_all_workers_within_a_second(api):
     key = api.headrace("keys", "create", "--name", "short").stdout.strip()
     assert [api.get("/api/v1/events/stats", key=key).status_code for _ in range(8)] == [200] * 8
