@@ -9,14 +9,8 @@ FROM (
     SELECT session_key
     FROM events
     WHERE tenant = {tenant:String}
-        AND timestamp >= {left_from:Int64} AND timestamp < {left_to:Int64}
-        AND ({event_type:String} = '' OR event_type = {event_type:String})
-        AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
-    UNION ALL
-    SELECT session_key
-    FROM events
-    WHERE tenant = {tenant:String}
-        AND timestamp >= {right_from:Int64} AND timestamp < {right_to:Int64}
+        AND (timestamp >= {left_from:Int64} AND timestamp < {left_to:Int64}
+            OR timestamp >= {right_from:Int64} AND timestamp < {right_to:Int64})
         AND ({event_type:String} = '' OR event_type = {event_type:String})
         AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
 ) AS seen

@@ -1,9 +1,8 @@
--- Count, sum, mean and extremes of a numeric field of the payload, by {by}.
+-- Count, sum and extremes of a numeric field of the payload, by {by}.
 SELECT
     key,
     count(*) AS values,
     sumKahan(value) AS total,
-    sumKahan(value) / count(*) AS mean,
     min(value) AS least,
     max(value) AS most
 FROM (

@@ -100,12 +100,22 @@ def numbers_document(parameters: NumbersParameters, table: pa.Table) -> bytes:
         name=parameters.name,
         by=parameters.by,
         time_range=TimeRange(shown(parameters.range.start), shown(parameters.range.end)),
-        rows=[
-            NumbersRow(r["key"], r["values"], r["total"], r["mean"], r["least"], r["most"])
-            for r in table.to_pylist()
-        ],
+        rows=[_numbers_row(row) for row in table.to_pylist()],
     )
     return msgspec.json.encode(document)
+
+
+def _numbers_row(row: dict[str, Any]) -> NumbersRow:
+    total, values = _certain(row["total"]), row["values"]
+    return NumbersRow(
+        row["key"], values, total, _certain(total / values), row["least"], row["most"]
+    )
+
+
+def _certain(number: float) -> float:
+    """A whole number as it is, another one with the 15 digits that do not depend on the order in
+    which an engine adds."""
+    return number if number.is_integer() else float(f"{number:.15g}")
 
 
 def _by_type(types: dict[str, int], total: int) -> list[TypeCount]:
