@@ -59,7 +59,6 @@ class Bucket:
     async def listen(self) -> None:
         """Hear of what others put."""
         await self._nats.subscribe(subjects.moved(self._name), cb=self._wake)
-        await self._nats.flush()
 
     async def get(self, key: str) -> tuple[bytes | None, int]:
         """The value and its revision; None and 0 when there is none."""

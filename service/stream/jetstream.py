@@ -242,22 +242,28 @@ class JetStream:
         await self._api(f"STREAM.MSG.DELETE.{subjects.DEAD_LETTERS}", {"seq": sequence})
 
     async def bucket(self, name: str) -> Bucket:
-        """Named values on the same broker, made if they are not there."""
-        await self._make(
-            {
-                "name": subjects.bucket(name),
-                "subjects": [subjects.value(name, ">")],
-                "storage": "file",
-                "num_replicas": self._replicas,
-                "discard": "new",
-                "max_msgs_per_subject": HISTORY,
-                "deny_delete": True,
-                "allow_rollup_hdrs": True,
-            }
-        )
+        """Named values on the same broker, made if they are not there; waits until it answers."""
         opened = Bucket(name, self._nats, self._api, self._request, _sequence_of)
-        await opened.listen()
-        return opened
+        config = {
+            "name": subjects.bucket(name),
+            "subjects": [subjects.value(name, ">")],
+            "storage": "file",
+            "num_replicas": self._replicas,
+            "discard": "new",
+            "max_msgs_per_subject": HISTORY,
+            "deny_delete": True,
+            "allow_rollup_hdrs": True,
+        }
+        pause = 0.1
+        while True:
+            try:
+                await self._make(config)
+                await opened.listen()
+                return opened
+            except _LOST as error:
+                log().warning("start.waiting", part=name, reason=str(error) or type(error).__name__)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
 
     async def ping(self) -> None:
         await self.state()
