@@ -35,7 +35,12 @@ def statement(name: str, dialect: str) -> tuple[str, frozenset[str]]:
     """
     text = _file(name, dialect).read_text("utf-8")
     parameters = frozenset(match[1] for match in _PARAMETER.finditer(text))
-    return (_PARAMETER.sub(_as_duckdb, text) if dialect == "duckdb" else text), parameters
+    return in_dialect(text, dialect), parameters
+
+
+def in_dialect(text: str, dialect: str) -> str:
+    """A text with `{name:Type}` parameters as an engine takes it."""
+    return _PARAMETER.sub(_as_duckdb, text) if dialect == "duckdb" else text
 
 
 def has_statement(name: str, dialect: str) -> bool:

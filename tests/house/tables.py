@@ -43,10 +43,32 @@ def errors_table() -> str:
     return "\n".join(lines)
 
 
+def statements_table() -> str:
+    """How many texts the statements have, and the names of those with more than one form."""
+    forms: dict[str, set[str]] = {}
+    for path in (ROOT / "queries").glob("*.sql"):
+        name, *engine = path.name.removesuffix(".sql").split(".")
+        forms.setdefault(name, set()).update(engine or ["both"])
+    kinds = {
+        "one text for both engines": [n for n, f in forms.items() if f == {"both"}],
+        "a text for each engine": [n for n, f in forms.items() if len(f) > 1],
+        "asked of DuckDB alone": [n for n, f in forms.items() if f == {"duckdb"}],
+        "asked of ClickHouse alone": [n for n, f in forms.items() if f == {"clickhouse"}],
+    }
+    lines = ["| statements | how many | which |", "| --- | --- | --- |"]
+    for kind, names in kinds.items():
+        named = (
+            "all others" if kind.startswith("one") else ", ".join(f"`{n}`" for n in sorted(names))
+        )
+        lines.append(f"| {kind} | {len(names)} | {named} |")
+    return "\n".join(lines)
+
+
 TABLES = {
     "settings": ("docs/operations.md", settings_table),
     "telemetry": ("docs/operations.md", telemetry_table),
     "errors": ("docs/operations.md", errors_table),
+    "statements": ("docs/architecture.md", statements_table),
 }
 
 

@@ -1,0 +1,5 @@
+-- Events of each type, from the rows.
+SELECT event_type, count(*) AS events
+FROM events
+WHERE tenant = {tenant:String} AND timestamp >= {start:Int64} AND timestamp < {end:Int64}
+GROUP BY event_type
