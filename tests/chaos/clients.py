@@ -44,18 +44,20 @@ class Ledger:
     """Answers that nobody should get."""
 
 
-def make_events(dice: random.Random, prefix: str, count: int) -> list[Sent]:
-    """New events of the last two days, and of the next hours."""
-    return [make_event(dice, f"{prefix}-{n}") for n in range(count)]
+def make_events(dice: random.Random, prefix: str, count: int, days: int = 2) -> list[Sent]:
+    """New events of the last days, and of the next hours."""
+    return [make_event(dice, f"{prefix}-{n}", days=days) for n in range(count)]
 
 
 def make_batches(dice: random.Random, prefix: str, count: int) -> list[list[Sent]]:
     return [make_events(dice, f"{prefix}-{n}", dice.randint(1, 200)) for n in range(count)]
 
 
-def make_event(dice: random.Random, event_id: str, moment: int | None = None) -> Sent:
+def make_event(
+    dice: random.Random, event_id: str, moment: int | None = None, days: int = 2
+) -> Sent:
     if moment is None:
-        moment = int(time.time() * 1000) - dice.randrange(2 * DAY) + dice.randrange(DAY // 2)
+        moment = int(time.time() * 1000) - dice.randrange(days * DAY) + dice.randrange(DAY // 2)
     kind = dice.choice(("click", "page_view", "purchase", "seen"))
     user = f"user-{dice.randrange(200)}"
     document = {
@@ -175,6 +177,8 @@ class Load:
     ) -> None:
         self.ledger = Ledger()
         self.patience = 30.0
+        self.days = 2
+        """How many days of event time the events are spread over."""
         self._service = service
         self._seed = seed
         self._clients = clients
@@ -224,7 +228,8 @@ class Load:
         earlier: list[Sent] = []
         number = 0
         while not self._ending.is_set():
-            batch = make_events(dice, f"{name}-{number}", dice.randint(1, self._largest))
+            size = dice.randint(1, self._largest)
+            batch = make_events(dice, f"{name}-{number}", size, self.days)
             repeats = dice.choices(earlier, k=dice.randrange(10)) if earlier else []
             mixed = [*batch, *repeats]
             dice.shuffle(mixed)

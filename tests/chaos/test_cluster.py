@@ -1,0 +1,142 @@
+"""The layout of a cluster, its parts killed at random: three brokers, ClickHouse, writers, API."""
+
+import asyncio
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from service.storage.clickhouse import ClickHouseStore
+from service.storage.clickhouse_http import OverHttp
+from tests.chaos.brokers import three_brokers, url_of_brokers
+from tests.chaos.clients import Ledger, Load
+from tests.chaos.judge import SOUND, Findings, compare_store, wait_until_counted
+from tests.chdb_server import url_of
+from tests.cluster import Cluster, WriterProcess
+from tests.servers import Server, a_clickhouse, a_valkey
+
+FROZEN_SECONDS = 30
+LEAST_SECONDS = 45
+EAGER = {"HEADRACE_STREAM_KEEP_SECONDS": "3"}
+
+
+class Layout:
+    """Everything that runs, and what may be done to it."""
+
+    def __init__(self, cluster: Cluster, brokers: list[Server]) -> None:
+        self.cluster = cluster
+        self.brokers = brokers
+        self.writers = [cluster.writer(**EAGER).start() for _ in range(2)]
+        self.api = cluster.api(workers=1).start()
+        self.done: Counter[str] = Counter()
+
+    def active(self) -> WriterProcess:
+        """The writer whose turn it is; waits until there is one."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for writer in self.writers:
+                if self._is_active(writer):
+                    return writer
+            time.sleep(0.1)
+        raise AssertionError(self.told())
+
+    def _is_active(self, writer: WriterProcess) -> bool:
+        try:
+            return writer.is_active()
+        except httpx2.HTTPError:
+            return False
+
+    def kill_writer(self, dice: random.Random) -> None:
+        _again(self.active())
+
+    def kill_standby(self, dice: random.Random) -> None:
+        active = self.active()
+        _again(next(writer for writer in self.writers if writer is not active))
+
+    def kill_broker(self, dice: random.Random) -> None:
+        broker = dice.choice(self.brokers)
+        broker.end()
+        time.sleep(dice.random() * 2)
+        broker.start()
+
+    def kill_store(self, dice: random.Random) -> None:
+        self.cluster.store.end()
+        time.sleep(dice.random())
+        self.cluster.store.start()
+
+    def kill_api(self, dice: random.Random) -> None:
+        self.api.kill()
+        self.api.start()
+
+    def told(self) -> str:
+        """What helps to understand a verdict."""
+        processes = [self.api, *self.writers]
+        return f"{self.done}\n" + "\n".join(p.last_words() for p in processes)
+
+
+def _again(process: WriterProcess) -> None:
+    process.kill()
+    process.launch()
+
+
+@pytest.fixture
+def layout(tmp_path, postgres) -> Iterator[Layout]:
+    with three_brokers() as brokers, a_clickhouse() as store, a_valkey() as cache:
+        accounts = asyncio.run(postgres.new_database())
+        cluster = Cluster(tmp_path, brokers[0], store, cache, accounts)
+        cluster.variables["NATS_URL"] = url_of_brokers(brokers)
+        try:
+            made = Layout(cluster, brokers)
+            yield made
+            print(made.told())  # noqa: T201
+        finally:
+            for process in cluster.processes:
+                process.clean_up()
+
+
+@pytest.mark.timeout(600)
+def test_a_cluster_whose_parts_die_at_random_counts_each_event_once(layout, seed, seconds):
+    load = Load(layout.api, seed, clients=3, largest=100)
+    load.days = 200
+    with load:
+        load.wait_for_more(200)
+        freeze_and_kill(layout, load, max(seconds, LEAST_SECONDS), random.Random(seed))
+        load.wait_for_more(200)
+    assert min(layout.done.values()) > 0, layout.done
+    assert_counted_once(layout, load)
+
+
+def freeze_and_kill(layout: Layout, load: Load, seconds: float, dice: random.Random) -> None:
+    """Freeze the active writer for a while, and kill the other parts meanwhile and later."""
+    kills = [layout.kill_broker, layout.kill_store, layout.kill_api]
+    kills_of_writers = [layout.kill_writer, layout.kill_standby]
+    frozen, begun = layout.active(), time.monotonic()
+    frozen.signal(signal.SIGSTOP)
+    layout.done.update({kill.__name__: 0 for kill in kills + kills_of_writers})
+    while (gone := time.monotonic() - begun) < seconds or 0 in layout.done.values():
+        if gone >= FROZEN_SECONDS and frozen:
+            frozen.signal(signal.SIGCONT)
+            frozen = None
+        kill = dice.choice(kills if frozen else kills + kills_of_writers)
+        kill(dice)
+        layout.done[kill.__name__] += 1
+        load.wait_for_more(dice.randrange(100, 1000), within=60)
+
+
+def assert_counted_once(layout: Layout, load: Load) -> None:
+    """Every acknowledged event is stored once, every view counts it once, nothing else is there."""
+    wait_until_counted(layout.api, len(load.ledger.acknowledged), still=20)
+    assert asyncio.run(_look(layout.cluster.store.port, load.ledger)) == SOUND, layout.told()
+    assert not load.ledger.surprises, load.ledger.surprises[:5]
+
+
+async def _look(port: int, ledger: Ledger) -> Findings:
+    store = ClickHouseStore(await OverHttp.open(url_of(port)), shared=True)
+    try:
+        return await compare_store(store, ledger)
+    finally:
+        await store.close()
