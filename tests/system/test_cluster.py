@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import random
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -145,7 +147,7 @@ class Load:
     """Callers that send and ask without a pause, on connections that they keep and on new ones."""
 
     def __init__(self, api: ApiProcesses, event_type: str) -> None:
-        self._url, self._type = api.base_url, event_type
+        self._url, self._port, self._type = api.base_url, api.port, event_type
         self._numbers = count()
         self.answers: list[int] = []
         self.failures: list[str] = []
@@ -154,6 +156,7 @@ class Load:
     async def run(self, while_so: Callable[[], bool], least: float) -> None:
         """Go on for `least` seconds, and for as long as `while_so`."""
         tasks = [asyncio.create_task(self._call(kept=n % 4 != 0)) for n in range(8)]
+        tasks += [asyncio.create_task(self._call_now_and_then()) for _ in range(8)]
         begun = time.monotonic()
         while time.monotonic() - begun < least or while_so():
             await asyncio.sleep(0.1)
@@ -166,6 +169,24 @@ class Load:
                 await self._once(client)
                 while kept and not self.stop:
                     await self._once(client)
+
+    async def _call_now_and_then(self) -> None:
+        """On a connection that is kept until an answer says that it ends, and rests in between."""
+        while not self.stop:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            told = False
+            while not (told or self.stop):
+                await asyncio.sleep(random.random() / 2)
+                writer.write(b"GET /api/live HTTP/1.1\r\nhost: a\r\n\r\n")
+                try:
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    await reader.readexactly(int(re.search(rb"length: (\d+)", head)[1]))
+                except (asyncio.IncompleteReadError, ConnectionError) as error:
+                    self.failures.append(f"closed without a word: {error!r}")
+                    break
+                self.answers.append(int(head[9:12]))
+                told = b"connection: close" in head
+            writer.close()
 
     def _client(self) -> httpx2.AsyncClient:
         headers = {"x-api-key": API_KEY}
