@@ -24,7 +24,7 @@ from service.moving.parties import Party, opened_party
 from service.replay.progress import progress
 from service.settings import Settings
 from service.telemetry import log
-from service.transfer.columns import FILE, as_read, check_columns
+from service.transfer.columns import as_read, check_columns
 from service.transfer.incoming import Landed
 from service.transfer.outgoing import Choice
 
@@ -210,12 +210,20 @@ def _pieces(file: Opened, environment: str, first: int) -> Iterator[pa.Table]:
     """The rows of a file from one on, in pieces that fit into memory."""
     groups, skip = _groups_from(file, first)
     try:
-        for batch in file.file.iter_batches(PIECE_EVENTS, row_groups=groups, columns=FILE.names):
-            rows = as_read(pa.Table.from_batches([batch.slice(skip)]))
-            skip = max(0, skip - batch.num_rows)
-            yield from _fitting(_into(rows, environment))
+        for group in groups:
+            for batch in file.file.iter_batches(_batch_size(file, group), row_groups=[group]):
+                rows = as_read(pa.Table.from_batches([batch.slice(skip)]))
+                skip = max(0, skip - batch.num_rows)
+                yield from _fitting(_into(rows, environment))
     except (pa.ArrowException, OSError) as error:
         raise InvalidInput(f"{file.path} is damaged: {error}") from None
+
+
+def _batch_size(file: Opened, group: int) -> int:
+    """How many rows of a row group are read at once: large rows a few at a time."""
+    about = file.file.metadata.row_group(group)
+    fitting = PIECE_BYTES * about.num_rows // max(1, about.total_byte_size)
+    return max(1, min(PIECE_EVENTS, fitting))
 
 
 def _groups_from(file: Opened, first: int) -> tuple[list[int], int]:

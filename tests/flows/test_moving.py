@@ -1,9 +1,11 @@
 """Events into files, out of them and between stores: exact, once, whatever is killed on the way."""
 
+import asyncio
 import io
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -18,18 +20,23 @@ from rich.console import Console
 from loadtests.filled import fill
 from service.accounts.environments import DEFAULT_ENVIRONMENT
 from service.api.events.records import WireEvent
-from service.bootstrap import open_store
-from service.errors import InvalidInput, NotFound
+from service.bootstrap import open_service, open_store
+from service.errors import IngestionUnavailable, InvalidInput, NotFound, TransferFailed
 from service.events import Event
 from service.moving import export, import_files, move
 from service.recordings import recording
 from service.settings import Settings
+from service.storage.mark import Mark
+from service.storage.protocol import Progress
+from service.stream.protocol import Receipt, StreamState
 from service.transfer.columns import FILE
+from service.transfer.incoming import Way, land
 from service.transfer.outgoing import WINDOW_EVENTS, Choice, Stored
 from tests.building import an_event, quick_settings
 from tests.running import RunningService
 from tests.storing import put
 
+NEW = {"eventType": "new", "userId": "ada", "sessionId": "s1", "timestamp": "2026-01-02"}
 MANY = 30_000
 """Events in three pieces of an import."""
 
@@ -74,6 +81,11 @@ def on_a_small_disk(settings: Settings, *command: str) -> subprocess.CompletedPr
 
 def is_there(path: Path) -> bool:
     return path.exists()
+
+
+def numbers_of(folder: Path) -> set[int]:
+    """What tells the parts in a folder from parts written anew."""
+    return {part.stat().st_ino for part in folder.glob("part-*")}
 
 
 async def imported(settings: Settings, *files: Path, environment: str = "") -> str:
@@ -164,14 +176,26 @@ async def test_an_import_that_is_run_twice_brings_nothing_twice(tmp_path, noted)
     assert (await exported(target, tmp_path / "after.parquet")).num_rows == 1500
 
 
-async def test_a_note_of_a_store_that_is_no_more_is_not_believed(tmp_path):
-    source = await a_store(tmp_path / "a", flights(100))
+async def test_a_note_of_another_stream_is_not_believed(tmp_path):
+    files = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
+    for file, events in zip(files, (flights(200)[:100], flights(200)[100:]), strict=True):
+        await exported(await a_store(tmp_path / file.stem, events), file)
     target = quick_settings(data_dir=tmp_path / "b")
+    await imported(target, files[0])
+    (target.data_dir / "events.duckdb").unlink()
+    (target.data_dir / "stream").rename(tmp_path / "lost")
+    await imported(target, files[1])
+    assert (await imported(target, files[0])).split()[1:] == ["100", "100", "0"]
+
+
+async def test_a_note_of_events_that_are_no_more_is_not_believed(tmp_path):
+    source = await a_store(tmp_path / "a", flights(3000))
+    target = quick_settings(data_dir=tmp_path / "b", stream_keep_seconds=0)
     await exported(source, tmp_path / "out.parquet")
     await imported(target, tmp_path / "out.parquet")
     (target.data_dir / "events.duckdb").unlink()
-    (target.data_dir / "stream").rename(tmp_path / "lost")
-    assert (await imported(target, tmp_path / "out.parquet")).split()[1:] == ["100", "100", "0"]
+    await imported(target, tmp_path / "out.parquet")
+    assert (await exported(target, tmp_path / "after.parquet")).num_rows == 3000
 
 
 async def test_a_file_goes_into_the_environment_that_is_named(tmp_path):
@@ -297,10 +321,13 @@ async def test_an_export_that_died_goes_on_after_its_last_part(tmp_path):
     there = RunningService(tmp_path / "a")
     file = tmp_path / "out.parquet"
     command = ("export", "--to", str(file))
+    kept: list[set[int]] = []
     for point in ("export.after_part", "export.after_part", "export.before_rename"):
         assert there.headrace(*command, HEADRACE_CRASH_AT=point).returncode == 86
         assert not is_there(file)
+        kept.append(numbers_of(tmp_path / "out.parquet.unfinished"))
     done = there.headrace(*command)
+    assert kept[0] < kept[1] == kept[2], "a part that was whole was written again"
     assert "going on with the export" in done.stdout, done.stderr
     whole = await exported(quick_settings(data_dir=tmp_path / "a"), tmp_path / "whole.parquet")
     assert rows_of(file).equals(whole)
@@ -319,6 +346,22 @@ async def test_an_import_that_died_goes_on_and_brings_nothing_twice(tmp_path):
     assert done.stdout.split()[-3:] == ["30,000", "30,000", "0"]
     after = await exported(quick_settings(data_dir=tmp_path / "b"), tmp_path / "after.parquet")
     assert after["event_id"].equals(whole.sort_by("event_id")["event_id"])
+
+
+async def test_an_import_killed_while_pieces_are_under_way_goes_on(tmp_path):
+    await fill(tmp_path / "a", MANY)
+    await exported(quick_settings(data_dir=tmp_path / "a"), tmp_path / "out.parquet")
+    there = RunningService(tmp_path / "b")
+    command = ("import", str(tmp_path / "out.parquet"), "--environment", DEFAULT_ENVIRONMENT)
+    killed = there.begin(*command)
+    while not list((tmp_path / "b").glob("imports/*.json")):
+        assert killed.poll() is None, there.last_words()
+        await asyncio.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert there.headrace(*command).stdout.split()[-3] == "30,000"
+    after = await exported(quick_settings(data_dir=tmp_path / "b"), tmp_path / "after.parquet")
+    assert after.num_rows == len(after["event_id"].unique()) == MANY
 
 
 async def test_a_full_disk_leaves_nothing_under_the_name_and_the_export_goes_on_later(tmp_path):
@@ -357,6 +400,43 @@ async def test_an_import_outlives_the_service_that_takes_it(tmp_path, new_servic
     assert counted["data"]["totalEvents"] == MANY
 
 
+class AStreamThatKeeps:
+    """A stream that acknowledges and holds so many bytes; nobody stores what it keeps."""
+
+    def __init__(self, held: int) -> None:
+        self._held = held
+
+    async def publish(self, *_: object) -> Receipt:
+        return Receipt(1, duplicate=False)
+
+    async def state(self) -> StreamState:
+        return StreamState("stream", 1, 1, self._held)
+
+
+@asynccontextmanager
+async def a_way(folder: Path, held: int) -> AsyncIterator[Way]:
+    """A way in where all counts as stored and nothing is; the stream may hold 100 bytes."""
+    settings = quick_settings(data_dir=folder)
+    async with open_service(settings) as service:
+        done = Mark(Progress(sequence=10))
+        stream = AStreamThatKeeps(held)
+        yield Way(service.environments, stream, service.store, done, 100, 32_000)
+
+
+async def test_an_event_that_is_not_in_the_store_after_all_is_told(tmp_path):
+    rows = pq.read_table(an_exported_file(tmp_path / "in.parquet"))
+    async with a_way(tmp_path / "b", held=0) as way:
+        with pytest.raises(TransferFailed, match="2 events of the piece at row 0 are not in"):
+            await land(way, rows, 0, again=False)
+
+
+async def test_an_import_leaves_half_of_the_stream_to_others(tmp_path):
+    rows = pq.read_table(an_exported_file(tmp_path / "in.parquet"))
+    async with a_way(tmp_path / "b", held=51) as way:
+        with pytest.raises(IngestionUnavailable, match="the stream is half full"):
+            await land(way, rows, 0, again=False)
+
+
 @pytest.mark.parametrize("path", ["/-/export", "/-/export/rows?until=9", "/-/export/sums?until=9"])
 def test_nobody_but_the_operator_may_take_events_out(running_service, path):
     assert running_service.get(path).status_code == 401
@@ -387,6 +467,21 @@ async def test_a_move_that_died_goes_on_and_gives_the_same_events_in_the_same_pl
     assert there.headrace("verify").returncode == 0
     assert there.headrace("export", "--to", str(tmp_path / "after.parquet")).returncode == 0
     assert rows_of(tmp_path / "after.parquet").equals(whole)
+
+
+def test_no_writer_goes_on_in_the_middle_of_a_move(tmp_path, new_service):
+    laptop = new_service().start()
+    events = [{**NEW, "eventId": f"e{n}"} for n in range(50)]
+    laptop.post("/api/v1/events/batch?ack=stored", {"events": events})
+    laptop.stop()
+    command = ("move", "--from", "duckdb", "--to", "clickhouse")
+    there = {"CLICKHOUSE_URL": f"chdb://{tmp_path}/clickhouse"}
+    laptop.headrace(*command, **there, HEADRACE_CRASH_AT="move.after_window")
+    laptop.start(**there).post("/api/v1/events?ack=stored", NEW)
+    assert laptop.stop() == 0
+    assert [entry["epoch"] for entry in laptop.logged("writer.new_epoch")] == [2]
+    assert "did not come from here" in laptop.headrace(*command, **there).stderr
+    assert "ids" in laptop.headrace("verify", **there).stdout
 
 
 async def test_a_move_run_again_brings_only_what_came_meanwhile(tmp_path):
