@@ -135,6 +135,33 @@ def a_broker() -> Iterator[Server]:
             server.end()
 
 
+@contextmanager
+def three_brokers() -> Iterator[list[Server]]:
+    """A NATS cluster of three servers, each of which may be killed and started again."""
+    ports, routes = [free_port() for _ in range(3)], [free_port() for _ in range(3)]
+    binary = shutil.which("nats-server", path=sysconfig.get_path("scripts"))
+    assert binary
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    others = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
+    with tempfile.TemporaryDirectory(prefix="headrace-nats-") as folder:
+        servers = []
+        for number, (port, route) in enumerate(zip(ports, routes, strict=True)):
+            configuration = Path(folder) / f"nats-{number}.conf"
+            configuration.write_text(
+                f'server_name: "nats-{number}", listen: "127.0.0.1:{port}"\n'
+                f"max_payload: {32 * 1024 * 1024}\n"
+                f'authorization {{ user: headrace, password: "{PASSWORD}" }}\n'
+                f'jetstream {{ store_dir: "{folder}/{number}", sync_interval: always }}\n'
+                f'cluster {{ name: three, listen: "127.0.0.1:{route}", routes: [{others}] }}\n'
+            )
+            servers.append(Server([binary, "--config", configuration], port, **quiet))
+        try:
+            yield [server.start() for server in servers]
+        finally:
+            for server in servers:
+                server.end()
+
+
 def url_of_broker(server: Server) -> str:
     return f"nats://headrace:{PASSWORD}@127.0.0.1:{server.port}"
 
