@@ -1,14 +1,17 @@
-"""The event stores that tests of questions open, one for each engine."""
+"""The event stores that tests of questions open: each engine, each way to it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from service.errors import StoreFenced
 from service.migrate import Migratable
 from service.storage.clickhouse import ClickHouseStore
 from service.storage.clickhouse_chdb import InProcess
+from service.storage.clickhouse_http import OverHttp
 from service.storage.duckdb import DuckDBStore
 from service.storage.ledger import Entry
+from tests.chdb_server import chdb_server
 
 
 class RememberedLedger:
@@ -32,17 +35,39 @@ class RememberedLedger:
             yield entry
 
 
-async def open_duckdb(folder: Path) -> Migratable:
-    return DuckDBStore.open(folder / "events.duckdb", "256MB")
+@asynccontextmanager
+async def open_duckdb(folder: Path) -> AsyncIterator[Migratable]:
+    async with _closed_at_the_end(DuckDBStore.open(folder / "events.duckdb", "256MB")) as store:
+        yield store
 
 
-async def open_chdb(folder: Path) -> Migratable:
+@asynccontextmanager
+async def open_chdb(folder: Path) -> AsyncIterator[Migratable]:
     engine = await InProcess.open(folder / "clickhouse")
-    return ClickHouseStore(engine, RememberedLedger(), shared=False)
+    made = ClickHouseStore(engine, RememberedLedger(), shared=False)
+    async with _closed_at_the_end(made) as store:
+        yield store
 
 
-STORES: dict[str, Callable[[Path], Awaitable[Migratable]]] = {
+@asynccontextmanager
+async def open_http(folder: Path) -> AsyncIterator[Migratable]:
+    async with chdb_server(folder / "clickhouse") as url:
+        made = ClickHouseStore(await OverHttp.open(url), RememberedLedger(), shared=True)
+        async with _closed_at_the_end(made) as store:
+            yield store
+
+
+@asynccontextmanager
+async def _closed_at_the_end(made: Migratable) -> AsyncIterator[Migratable]:
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+STORES: dict[str, Callable[[Path], AbstractAsyncContextManager[Migratable]]] = {
     "duckdb": open_duckdb,
     "clickhouse": open_chdb,
+    "clickhouse over http": open_http,
 }
-"""How to open an empty store in a folder."""
+"""How to open an empty store in a folder. A process has one ClickHouse folder at a time."""

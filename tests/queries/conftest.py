@@ -10,7 +10,6 @@ from tests.stores import STORES
 
 @pytest.fixture(params=STORES)
 async def store(request, tmp_path) -> AsyncIterator[Migratable]:
-    opened = await STORES[request.param](tmp_path)
-    await migrate(opened)
-    yield opened
-    await opened.close()
+    async with STORES[request.param](tmp_path) as opened:
+        await migrate(opened)
+        yield opened

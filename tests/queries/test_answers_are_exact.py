@@ -47,15 +47,15 @@ class Asked:
         self.questions = Questions(self.store, AStream(0), AnswerCache(0), Settings())
 
 
-@pytest.fixture(scope="module", params=STORES)
+@pytest.fixture(scope="module", params=["duckdb", "clickhouse"])
 def asked(request, tmp_path_factory):
     with asyncio.Runner() as runner:
-        store = runner.run(STORES[request.param](tmp_path_factory.mktemp("store")))
-        asked = Asked(store)
-        runner.run(migrate(store))
+        opening = STORES[request.param](tmp_path_factory.mktemp("store"))
+        asked = Asked(runner.run(opening.__aenter__()))
+        runner.run(migrate(asked.store))
         asked.run = runner.run
         yield asked
-        runner.run(asked.store.close())
+        runner.run(opening.__aexit__(None, None, None))
 
 
 @st.composite

@@ -28,12 +28,9 @@ def written() -> list[str]:
 
 
 async def test_the_engine_can_read_every_statement(written, tmp_path):
-    store = await open_chdb(tmp_path)
-    try:
+    async with open_chdb(tmp_path) as store:
         for text in written:
             await store.define(f"EXPLAIN AST {text}")
-    finally:
-        await store.close()
 
 
 def test_every_statement_is_for_the_whole_cluster_and_may_be_repeated(written):
@@ -90,8 +87,7 @@ def test_a_statement_without_a_cluster_form_is_refused():
 
 
 async def test_a_store_made_for_one_server_is_not_taken_for_a_cluster(tmp_path):
-    store = await open_chdb(tmp_path)
-    try:
+    async with open_chdb(tmp_path) as store:
         await migrate(store)
         [notes] = await store.fetch(Statement("migrations_done", {}))
         [first, *_] = notes.to_pylist()
@@ -99,5 +95,3 @@ async def test_a_store_made_for_one_server_is_not_taken_for_a_cluster(tmp_path):
         await store.define("TRUNCATE TABLE migrations", Statement("migrations_note", note))
         with pytest.raises(MigrationError, match="made for a cluster"):
             await pending(store)
-    finally:
-        await store.close()

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice, product
 from pathlib import Path
@@ -33,10 +34,21 @@ FILTERS = ({}, {"eventType": "departed"}, {"userId": "A"}, {"userId": "U", "even
 class Both:
     """A store of each engine with the same events."""
 
-    def __init__(self, folder: Path) -> None:
-        self.run = asyncio.Runner().run
-        self.stores = [self.run(_opened(name, folder)) for name in STORES]
+    def __init__(self, clickhouse: str, folder: Path) -> None:
+        self._runner = asyncio.Runner()
+        self.run = self._runner.run
+        self._open = AsyncExitStack()
+        self.stores = [self.run(self._opened(name, folder)) for name in ("duckdb", clickhouse)]
         self.tenants = (f"env_{n}" for n in count())
+
+    async def _opened(self, name: str, folder: Path) -> Migratable:
+        store = await self._open.enter_async_context(STORES[name](folder))
+        await migrate(store)
+        return store
+
+    def close(self) -> None:
+        self.run(self._open.aclose())
+        self._runner.close()
 
     def put(self, events: list[Event], tenant: str = TENANT) -> None:
         for store in self.stores:
@@ -50,25 +62,18 @@ class Both:
         return first
 
 
-async def _opened(name: str, folder: Path) -> Migratable:
-    store = await STORES[name](folder)
-    await migrate(store)
-    return store
-
-
 async def _asked(store: Migratable, question: str, tenant: str, parameters) -> bytes:
     questions = Questions(store, AStream(), AnswerCache(0), Settings())
     return (await getattr(questions, question)(tenant, parameters)).document
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory) -> Iterator[Both]:
-    both = Both(tmp_path_factory.mktemp("stores"))
+@pytest.fixture(scope="module", params=["clickhouse", "clickhouse over http"])
+def both(request, tmp_path_factory) -> Iterator[Both]:
+    both = Both(request.param, tmp_path_factory.mktemp("stores"))
     flights = recording("flights-2013").records()
     both.put([as_event(r.fields) for r in islice(flights, FLIGHTS)])
     yield both
-    for store in both.stores:
-        both.run(store.close())
+    both.close()
 
 
 def as_event(fields: dict) -> Event:
@@ -118,7 +123,7 @@ events = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     history=st.lists(events, max_size=40),
     name=st.sampled_from(RANGES),

@@ -15,9 +15,8 @@ from tests.stores import STORES, RememberedLedger
 
 @pytest.fixture(params=STORES)
 async def bare(request, tmp_path):
-    store = await STORES[request.param](tmp_path)
-    yield store
-    await store.close()
+    async with STORES[request.param](tmp_path) as store:
+        yield store
 
 
 @pytest.fixture

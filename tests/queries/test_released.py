@@ -37,10 +37,9 @@ def released(request) -> Path:
 async def store(released, tmp_path):
     with duckdb.connect(tmp_path / "events.duckdb") as made:
         made.execute((released / "events.duckdb.sql").read_text("utf-8"))
-    opened = await open_duckdb(tmp_path)
-    await migrate(opened)
-    yield opened
-    await opened.close()
+    async with open_duckdb(tmp_path) as opened:
+        await migrate(opened)
+        yield opened
 
 
 async def total(store) -> int:

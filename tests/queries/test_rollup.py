@@ -15,10 +15,9 @@ from tests.storing import put
 
 @pytest.fixture
 async def store(tmp_path):
-    opened = await open_duckdb(tmp_path)
-    await migrate(opened)
-    yield opened
-    await opened.close()
+    async with open_duckdb(tmp_path) as opened:
+        await migrate(opened)
+        yield opened
 
 
 async def rolled_to(store) -> int:

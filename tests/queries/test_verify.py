@@ -39,10 +39,9 @@ async def test_everything_agrees_on_rows_and_on_nothing(store):
 @pytest.fixture
 async def clickhouse(tmp_path):
     """The engine that keeps its rollups itself."""
-    opened = await open_chdb(tmp_path)
-    await migrate(opened)
-    yield opened
-    await opened.close()
+    async with open_chdb(tmp_path) as opened:
+        await migrate(opened)
+        yield opened
 
 
 async def test_there_is_nothing_to_roll_up_where_the_engine_does_it(clickhouse):
