@@ -132,6 +132,8 @@ def assert_counted_once(layout: Layout, load: Load) -> None:
     wait_until_counted(layout.api, len(load.ledger.acknowledged), still=20)
     assert asyncio.run(_look(layout.cluster.store.port, load.ledger)) == SOUND, layout.told()
     assert not load.ledger.surprises, load.ledger.surprises[:5]
+    for writer in layout.writers:
+        assert not list(writer.logged("writer.new_epoch")), "a broker that lagged behind misled it"
 
 
 async def _look(port: int, ledger: Ledger) -> Findings:
