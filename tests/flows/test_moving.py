@@ -470,9 +470,10 @@ async def test_a_move_that_died_goes_on_and_gives_the_same_events_in_the_same_pl
 
 
 def test_no_writer_goes_on_in_the_middle_of_a_move(tmp_path, new_service):
-    laptop = new_service().start()
-    events = [{**NEW, "eventId": f"e{n}"} for n in range(50)]
-    laptop.post("/api/v1/events/batch?ack=stored", {"events": events})
+    laptop = new_service(HEADRACE_STREAM_KEEP_SECONDS=0).start()
+    large = {**NEW, "payload": {"text": "x" * 30_000}}
+    for _ in range(7):  # two windows, and all but the last message gone from the stream
+        laptop.post("/api/v1/events/batch?ack=stored", {"events": [large] * 100})
     laptop.stop()
     command = ("move", "--from", "duckdb", "--to", "clickhouse")
     there = {"CLICKHOUSE_URL": f"chdb://{tmp_path}/clickhouse"}
@@ -481,7 +482,6 @@ def test_no_writer_goes_on_in_the_middle_of_a_move(tmp_path, new_service):
     assert laptop.stop() == 0
     assert [entry["epoch"] for entry in laptop.logged("writer.new_epoch")] == [2]
     assert "did not come from here" in laptop.headrace(*command, **there).stderr
-    assert "ids" in laptop.headrace("verify", **there).stdout
 
 
 async def test_a_move_run_again_brings_only_what_came_meanwhile(tmp_path):
