@@ -222,7 +222,7 @@ def _pieces(file: Opened, environment: str, first: int) -> Iterator[pa.Table]:
 def _batch_size(file: Opened, group: int) -> int:
     """How many rows of a row group are read at once: large rows a few at a time."""
     about = file.file.metadata.row_group(group)
-    fitting = PIECE_BYTES * about.num_rows // max(1, about.total_byte_size)
+    fitting = int(PIECE_BYTES * about.num_rows // max(1, about.total_byte_size))
     return max(1, min(PIECE_EVENTS, fitting))
 
 

@@ -154,7 +154,7 @@ def _expected(batches: Sequence[Batch]) -> dict[str, int]:
     events = pa.Table.from_batches([batch.events for batch in batches])
 
     def total(*columns: pa.ChunkedArray) -> int:
-        return sum(pc.sum(column).as_py() for column in columns)
+        return sum(int(pc.sum(column).as_py()) for column in columns)
 
     def keys(name: str) -> int:
         return int((events[name].to_numpy() % np.uint64(2**32)).sum())
@@ -177,7 +177,7 @@ def _expected(batches: Sequence[Batch]) -> dict[str, int]:
 
 def _received(batch: Batch) -> int:
     if batch.received_apart is None:
-        return batch.received_at * batch.events.num_rows
+        return batch.received_at * int(batch.events.num_rows)
     total: int = pc.sum(batch.received_apart).as_py()
     return total
 
