@@ -11,8 +11,9 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from tempfile import TemporaryDirectory
 
 import uvloop
 
@@ -28,8 +29,8 @@ from service.server import (
     tuned_interpreter,
     url_of,
 )
-from service.settings import Settings, check_apart
-from service.telemetry import configure_logs, log
+from service.settings import Settings, check_apart, passed_down
+from service.telemetry import SHARED_FOLDER, configure_logs, log
 
 LINGER = 5.0
 """Seconds that a worker which leaves waits for idle connections to ask once more."""
@@ -57,8 +58,12 @@ def run_api_worker(settings: Settings, listener: int, tie: int) -> int:
 async def _supervise(settings: Settings, workers: int) -> int:
     stop, renew = told_to_end(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew.set)
-    with listening(settings.host, settings.port, "API_HOST or API_PORT") as listener:
-        slots = [_Slot(listener) for _ in range(workers)]
+    with (
+        listening(settings.host, settings.port, "API_HOST or API_PORT") as listener,
+        TemporaryDirectory(prefix="headrace-telemetry-") as series,
+    ):
+        environment = passed_down(**{SHARED_FOLDER: series})
+        slots = [_Slot(listener, environment) for _ in range(workers)]
         async with _kept(slots), _noted(settings):
             await first_of(stop.wait(), _all_started(slots))
             if failed := [slot.failed for slot in slots if slot.failed is not None]:
@@ -118,8 +123,9 @@ async def _noted(settings: Settings) -> AsyncIterator[None]:
 class _Slot:
     """A place for one worker, which is filled again when it dies."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, environment: Mapping[str, str]) -> None:
         self._listener = listener
+        self._environment = environment
         self._worker: _Worker | None = None
         self._alive: set[_Worker] = set()
         """The one in the place, one that comes into it, and one that leaves it."""
@@ -167,7 +173,7 @@ class _Slot:
         await asyncio.gather(*(worker.end(signal.SIGTERM) for worker in self._alive))
 
     async def _spawn(self) -> "_Worker":
-        worker = await _Worker.spawn(self._listener)
+        worker = await _Worker.spawn(self._listener, self._environment)
         self._alive.add(worker)
         return worker
 
@@ -184,7 +190,7 @@ class _Worker:
         self._tie, self._end_of_tie = tie
 
     @classmethod
-    async def spawn(cls, listener: socket.socket) -> "_Worker":
+    async def spawn(cls, listener: socket.socket, environment: Mapping[str, str]) -> "_Worker":
         ours, theirs = socket.socketpair()
         tie = await asyncio.open_connection(sock=ours)
         with theirs:
@@ -193,6 +199,7 @@ class _Worker:
                 *(sys.executable, "-P", "-m", "service.cli", "serve"),
                 *("--listener", str(given[0]), "--tie", str(given[1])),
                 pass_fds=given,
+                env=environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is the supervisor's
             )

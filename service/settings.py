@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -331,6 +332,11 @@ def check_apart(settings: Settings, command: str) -> None:
                 f"headrace {command} cannot run without {variable}: {advice}, "
                 "or run everything in one process with `headrace up`"
             )
+
+
+def passed_down(**more: str) -> dict[str, str]:
+    """The environment of this process and a few variables more, for one that it starts."""
+    return {**os.environ, **more}
 
 
 def resolved(settings: Settings) -> dict[str, str]:

@@ -16,7 +16,9 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
+    values,
 )
+from prometheus_client.multiprocess import MultiProcessCollector
 
 registry = CollectorRegistry()
 
@@ -28,7 +30,7 @@ def _counter(name: str, about: str, *labels: str) -> Counter:
 
 
 def _gauge(name: str, about: str) -> Gauge:
-    return Gauge(name, about, registry=registry)
+    return Gauge(name, about, registry=registry, multiprocess_mode="max")
 
 
 def _timer(name: str, about: str, *labels: str) -> Histogram:
@@ -80,9 +82,17 @@ shared_failures = _counter(
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Variable of the folder in which processes that answer on one port keep their series together."""
+
+
 def exposition() -> bytes:
-    """All series in Prometheus' text form."""
-    return generate_latest(registry)
+    """All series in Prometheus' text form; of all processes that share a folder, added up."""
+    if values.ValueClass is values.MutexValue:
+        return generate_latest(registry)
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return generate_latest(together)
 
 
 _SECRET_FIELD = re.compile(r"key|token|secret|password|authorization|cookie|body|code$", re.I)

@@ -119,6 +119,19 @@ def test_a_revoked_key_is_refused_by_all_workers_within_a_second(api):
     assert [api.get("/api/v1/events/stats", key=key).status_code for _ in range(8)] == [401] * 8
 
 
+def accepted(api: ApiProcesses) -> float:
+    [line] = re.findall(r"^headrace_events_accepted_total .*", api.get("/-/metrics").text, re.M)
+    return float(line.split()[1])
+
+
+def test_telemetry_adds_up_what_all_workers_did(api):
+    before = {accepted(api) for _ in range(8)}
+    for n in range(8):
+        send(api, "telemetry", n * 10, 10)
+    after = {accepted(api) for _ in range(8)}
+    assert (len(before), after) == (1, {before.pop() + 80})
+
+
 @pytest.mark.chaos
 def test_a_standby_takes_over_from_a_killed_writer_and_every_event_counts_once(api, writers):
     killed = active(writers)
