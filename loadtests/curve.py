@@ -8,6 +8,7 @@ only for ranges that end where a bucket does. The limit is the faster of the two
 """
 
 import asyncio
+import os
 import statistics
 import tempfile
 import time
@@ -45,6 +46,7 @@ WAYS = ("rows", "views")
 ASKED = ("1h", "24h", "7d")
 MOST_TO_BEST = 1.5
 """The metrics document may take this much of the best hand-written statements."""
+_LOAD = "load"
 _REPEATS = 7
 _TENANT = TENANTS[0]
 
@@ -83,7 +85,11 @@ class Engine(Protocol):
 def main(millions: tuple[float, ...], engine: tuple[str, ...], keep: bool) -> None:
     """Measure the cost curve on this machine, in temporary directories."""
     began = time.monotonic()
-    found = [
+    load = Figure(
+        name=_LOAD, about="Others at work: load average at the start", value=os.getloadavg()[0]
+    )
+    found = [load]
+    found += [
         figure
         for name in engine
         for count in millions
@@ -288,12 +294,13 @@ def plot(results: Results, path: Path) -> None:
 
     drawing, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4))
     for (engine, what), points in sorted(_lines(results).items()):
-        axes, style = (right, "o-") if what == "disk" else (left, "o-")
-        dashed = "--" if engine == "duckdb" else "-"
-        axes.plot(*zip(*sorted(points), strict=True), style[0] + dashed, label=f"{engine} {what}")
-    for axes, label in ((left, "ms, metrics uncached"), (right, "bytes on disk an event")):
-        axes.set(xscale="log", xlabel="events", ylabel=label, ylim=(0, None))
-        axes.legend(fontsize="small")
+        axes = right if what == "disk" else left
+        style = "o--" if engine == "duckdb" else "o-"
+        axes.plot(*zip(*sorted(points), strict=True), style, label=f"{engine} {what}")
+    left.set(xscale="log", yscale="log", xlabel="events", ylabel="ms, metrics uncached")
+    right.set(xscale="log", xlabel="events", ylabel="bytes on disk an event", ylim=(0, None))
+    left.legend(fontsize="small")
+    right.legend(fontsize="small")
     drawing.tight_layout()
     drawing.savefig(path, metadata={"Date": None})
     pyplot.close(drawing)
@@ -302,6 +309,8 @@ def plot(results: Results, path: Path) -> None:
 def _lines(results: Results) -> dict[tuple[str, str], list[tuple[int, float]]]:
     lines: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for figure in results.figures:
+        if figure.name == _LOAD:
+            continue
         engine, count, what = figure.name.split(".")
         lines.setdefault((engine, what), []).append((int(count), figure.value))
     return lines
