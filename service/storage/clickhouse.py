@@ -8,6 +8,7 @@ once (docs/decisions/0006). Rollups are views that the engine keeps, so there is
 
 import asyncio
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -29,6 +30,9 @@ MOST_PARTITIONS = 50
 """Partitions that one insert touches at most; the engine refuses more than a hundred."""
 MOST_CANDIDATES = 2_000
 """Candidates that one look for known events names: their ids travel as parameters."""
+
+LONGEST_PAUSE = 60.0
+"""Seconds between a group's note in the ledger and its insert after which nothing is inserted."""
 
 _INSERTING = {
     "insert_deduplicate": "1",
@@ -86,6 +90,7 @@ class ClickHouseStore:
         self._ledger = ledger
         self.shared = shared
         self.cluster = cluster
+        self.patience = LONGEST_PAUSE
         self._writer = secrets.token_hex(8)
         self._identity = ""
         self._entry: Entry | None = None
@@ -110,14 +115,16 @@ class ClickHouseStore:
         return self._entry.pending if self._entry else None
 
     async def append(self, group: Group) -> None:
-        begun = self._begin(group)
+        begun, awake = self._begin(group), time.monotonic()
         if group.rows.num_rows:
             await self._write(begun)
             crash.point("ledger.after_begin")
             for number, (token, rows) in enumerate(_inserts(group)):
                 if number:
                     crash.point("ledger.between_inserts")
+                self._refuse_if_paused(awake)
                 await self._insert(token, rows)
+                awake = time.monotonic()
             crash.point("ledger.before_done")
         await self._write(_done(begun))
 
@@ -218,6 +225,11 @@ class ClickHouseStore:
         ledger, identity = self._its_ledger(), await self._table_identity()
         self._revision = await _reached(ledger.write(identity, entry, self._revision))
         self._entry = entry
+
+    def _refuse_if_paused(self, awake: float) -> None:
+        """A process that was frozen so long may have been overtaken, and its token forgotten."""
+        if time.monotonic() - awake > self.patience:
+            raise AnalyticsUnavailable("this writer was paused; it looks at the ledger anew")
 
     # The engine
 

@@ -290,6 +290,31 @@ async def test_a_late_insert_of_a_frozen_writer_changes_nothing(clickhouse):
     await other.close()
 
 
+class Drowsy:
+    """A ledger that takes a while to come back from a write."""
+
+    def __init__(self, ledger):
+        self._ledger = ledger
+
+    def __getattr__(self, name):
+        return getattr(self._ledger, name)
+
+    async def write(self, *entry):
+        revision = await self._ledger.write(*entry)
+        await asyncio.sleep(0.2)
+        return revision
+
+
+async def test_a_writer_that_was_frozen_for_long_inserts_nothing_late(clickhouse):
+    store, group = await clickhouse(), a_group(Progress(), ["e1"])
+    await store.progress()
+    store.patience, store._ledger = 0.1, Drowsy(store._ledger)
+    with pytest.raises(AnalyticsUnavailable, match="paused"):
+        await store.append(group)
+    assert await stored(store) == 0
+    assert (await store.pending()).after == group.after
+
+
 async def test_a_lost_ledger_is_a_stream_that_nobody_knows_after_all_rows(clickhouse):
     store = await clickhouse()
     after = await put(store, ["e1"], ["e2"])
