@@ -388,13 +388,12 @@ async def test_beside_a_running_service_the_same_commands_go_over_its_routes(tmp
 async def test_an_import_outlives_the_service_that_takes_it(tmp_path, new_service):
     await fill(tmp_path / "a", MANY)
     await exported(quick_settings(data_dir=tmp_path / "a"), tmp_path / "out.parquet")
-    service = new_service().start(HEADRACE_CRASH_AT="writer.after_commit:2")
-    importing = service.begin(
-        "import", str(tmp_path / "out.parquet"), "--environment", DEFAULT_ENVIRONMENT
-    )
-    assert service.ended(30) == 86
-    service.start()
-    assert importing.wait(60) == 0, service.last_words()
+    service = new_service().start(HEADRACE_CRASH_AT="writer.after_commit")
+    command = ("import", str(tmp_path / "out.parquet"), "--environment", DEFAULT_ENVIRONMENT)
+    with service.begin(*command) as importing:
+        assert service.ended(60) == 86
+        service.start()
+        assert importing.wait(60) == 0, service.last_words()
     year = {"start": "2020-01-01T00:00:00Z", "end": "2099-01-01T00:00:00Z"}
     counted = service.get("/api/v1/analytics/metrics", **year).json()
     assert counted["data"]["totalEvents"] == MANY
