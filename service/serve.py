@@ -261,7 +261,7 @@ async def _serve(
     stop: asyncio.Event,
     leave: asyncio.Event,
 ) -> None:
-    server = Server(create_app(service))
+    server = Server(create_app(service), shares=True)
     serving = asyncio.create_task(server.serve([listener]), name="server")
     await first_of(server.listens.wait(), asyncio.shield(serving))
     tie.write(_READY)

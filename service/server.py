@@ -6,7 +6,7 @@ import gc
 import resource
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,24 +14,33 @@ import uvicorn
 
 from service.api.wire import HeadraceProtocol
 from service.errors import SettingsError
+from service.telemetry import log
 
 GRACE = 10
 """Seconds that open requests have at the end."""
 _SWITCH_INTERVAL = 0.001
 _LOOK_AGAIN = 0.05
+_ACCEPT_AGAIN = 0.5
+"""Seconds after which more connections are taken when there was no room for one."""
 
 
 class Server(uvicorn.Server):
     """Leaves the signals to others; says when it listens; can leave without failing a request."""
 
-    def __init__(self, application: Any) -> None:
+    def __init__(self, application: Any, shares: bool = False) -> None:
+        """`shares`: other processes accept from the same socket, and shall have their part."""
         super().__init__(_configuration(application))
+        self._shares = shares
         self.listens = asyncio.Event()
         self.linger = 0.0
         """Seconds that idle connections have at the end to ask once more and be told to close."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        if self._shares:
+            self.servers = [_Acceptor(shared, self._protocol) for shared in sockets or ()]  # type: ignore[misc]
+            self.started = True
+        else:
+            await super().startup(sockets)
         self.listens.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -48,9 +57,55 @@ class Server(uvicorn.Server):
             await asyncio.sleep(min(_LOOK_AGAIN, left))
         await super().shutdown(sockets)
 
+    def _protocol(self) -> HeadraceProtocol:
+        return HeadraceProtocol(self.config, self.server_state, {})
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Acceptor:
+    """Takes connections from a socket that several processes share, one each time around.
+
+    Event loops take all that wait at once: of a burst of connections one process would get all.
+    """
+
+    def __init__(self, listener: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
+        listener.setblocking(False)
+        self._listener = listener
+        self._make = make
+        self._loop = asyncio.get_running_loop()
+        self._arriving: set[asyncio.Task[Any]] = set()
+        self._closed = False
+        self._listen()
+
+    def close(self) -> None:
+        self._closed = True
+        self._loop.remove_reader(self._listener)
+
+    async def wait_closed(self) -> None:
+        await asyncio.gather(*self._arriving, return_exceptions=True)
+
+    def _listen(self) -> None:
+        if not self._closed:
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another process was quicker, or the client has gone
+        except OSError as error:
+            log().error("server.not_accepted", reason=str(error))
+            self._loop.remove_reader(self._listener)
+            self._loop.call_later(_ACCEPT_AGAIN, self._listen)
+            return
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        arriving = asyncio.create_task(self._loop.connect_accepted_socket(self._make, connection))
+        self._arriving.add(arriving)
+        arriving.add_done_callback(self._arriving.discard)
 
 
 def _configuration(application: Any) -> uvicorn.Config:

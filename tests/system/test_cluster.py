@@ -6,6 +6,7 @@ import os
 import random
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -117,6 +118,22 @@ def test_a_revoked_key_is_refused_by_all_workers_within_a_second(api):
     assert api.headrace("keys", "revoke", key_id).returncode == 0
     time.sleep(1)
     assert [api.get("/api/v1/events/stats", key=key).status_code for _ in range(8)] == [401] * 8
+
+
+def sockets_of(pid: int) -> int:
+    links = (link.readlink() for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink())
+    return sum(str(link).startswith("socket:") for link in links)
+
+
+def test_workers_share_a_burst_of_connections(api):
+    workers = sorted(workers_of(api))
+    before = [sockets_of(pid) for pid in workers]
+    burst = [socket.create_connection(("127.0.0.1", api.port)) for _ in range(60)]
+    wait_for(lambda: sum(map(sockets_of, workers)) >= sum(before) + 60)
+    shares = [sockets_of(pid) - then for pid, then in zip(workers, before, strict=True)]
+    for connection in burst:
+        connection.close()
+    assert min(shares) >= 10, shares
 
 
 def accepted(api: ApiProcesses) -> float:
