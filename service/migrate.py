@@ -25,10 +25,10 @@ from service.storage.protocol import EventStore, Statement
 from service.storage.statements import statement
 from service.telemetry import log
 
-PATIENCE = 60.0
-"""Seconds to wait for another migrator before giving up."""
 _CLAIM_MS = 120_000
 """How long a claim holds that is not renewed: much longer than one step takes."""
+PATIENCE = 150.0
+"""Seconds to wait for another migrator before giving up: longer than the claim of one that died."""
 _PAUSE = (0.2, 1.0)
 
 _END_OF_STATEMENT = re.compile(r";[ \t]*$", re.M)
@@ -178,6 +178,7 @@ class _Claim:
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._turn = 0
         self._held = False
+        self._waits_for: Sequence[str] = ()
 
     async def take(self, patience: float) -> None:
         """Return when nobody else is at work; raises MigrationError after `patience` seconds."""
@@ -203,7 +204,9 @@ class _Claim:
 
     async def _taken(self) -> bool:
         if others := await self._others():
-            log().warning("migrate.waiting", others=others)
+            if others != self._waits_for:
+                log().warning("migrate.waiting", others=others)
+            self._waits_for = others
             return False
         self._held = True
         await self.renew()
