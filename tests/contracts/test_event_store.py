@@ -226,8 +226,7 @@ async def counted(store) -> tuple[int, ...]:
     return rows["rows"][0].as_py(), *(table["found"][0].as_py() for table in found)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize(("number", "when"), [(1, "before"), (2, "after"), (3, "before")])
 async def test_a_group_cut_short_is_pending_and_stored_again_once(clickhouse, number, when):
     store = await clickhouse()
     group = replace(a_wide_group(Progress(), 120), keep=b"as judged")

@@ -12,11 +12,12 @@ from service.near_net import NearNet
 from service.plan import (
     STORED,
     make_plan,
+    make_plan_again,
     open_messages,
     suspect,
     unconfirmed,
 )
-from service.storage.protocol import EPOCH_SHIFT, Progress
+from service.storage.protocol import EPOCH_SHIFT, Pending, Progress
 from service.stream.protocol import Message
 from tests.building import (
     TENANT,
@@ -176,3 +177,31 @@ def test_the_store_holds_the_first_occurrences_whatever_the_cutting(log, cuts, r
         for ordinal, n in enumerate(batch):
             expected.setdefault(f"e{n}", (TENANT, f"e{n}", ordinal, sequence))
     assert stored.names() == list(expected.values())
+
+
+BEFORE, AFTER = Progress(1, "stream", 0), Progress(1, "stream", 2)
+
+
+def begun(messages, stored=NONE):
+    """What a store says of the group of these messages that it did not finish."""
+    group = make_plan(open_messages(messages, 1), stored, BEFORE, AFTER).group
+    return group, Pending(BEFORE, AFTER, group.rows.num_rows, group.keep)
+
+
+@given(logs, st.sets(st.integers(0, 7)))
+def test_a_group_that_was_begun_is_planned_again_as_it_was_judged(log, known):
+    messages = messages_of(*([f"e{n}" for n in batch] for batch in log))
+    rows = sum(map(len, log))
+    stored = np.array([n for n in known if n < rows], np.uint32)
+    group, pending = begun(messages, stored)
+    again = make_plan_again(open_messages(messages, 1), pending)
+    assert again.group == group
+    assert again.keys.tolist() == group.rows["event_key"].to_pylist()
+
+
+def test_a_group_cannot_be_planned_again_from_other_messages():
+    _, whole = begun(messages_of(["a", "b"], ["c"]))
+    _, with_repeats = begun(messages_of(["a", "b"] * 8, ["c"]))
+    for other in (messages_of(["a", "b"]), messages_of(["a"] * 40)):
+        assert make_plan_again(open_messages(other, 1), whole) is None
+        assert make_plan_again(open_messages(other, 1), with_repeats) is None
