@@ -1,9 +1,9 @@
 """The statements kept in `queries/`: one file each, named for what it answers or does.
 
 A file is written in ClickHouse's dialect with `{name:Type}` parameters. DuckDB reads the same
-file, its parameters turned into casts of `$name`. Where one text cannot serve both, or serves one
-of them badly, a sibling `name.duckdb.sql` or `name.clickhouse.sql` stands in; what only one engine
-is ever asked has only that form.
+file, its parameters turned into casts of `$name`, or a sibling `name.duckdb.sql` where one text
+cannot serve both, or serves one of them badly. What only one engine is ever asked has no other form
+than `name.duckdb.sql` or `name.clickhouse.sql`.
 """
 
 import re

@@ -1,0 +1,102 @@
+-- How many different users, and what the most active ones did: one row for each of their event
+-- types. They are counted from the whole quarters and days, from the rows at the edges and from
+-- those beyond the rolled position; what the contenders did is read from the quarters and those
+-- rows, and their names from the rows of their last moments. Users of equal activity stand in the
+-- order of their ids.
+WITH raw AS MATERIALIZED (
+    SELECT user_key, event_type, count(*) AS events, max(timestamp) AS last_at
+    FROM (
+        SELECT user_key, event_type, timestamp
+        FROM events
+        WHERE tenant = {tenant:String}
+            AND timestamp >= {left_from:Int64} AND timestamp < {left_to:Int64}
+            AND position <= (SELECT position FROM rolled)
+            AND ({event_type:String} = '' OR event_type = {event_type:String})
+            AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
+        UNION ALL
+        SELECT user_key, event_type, timestamp
+        FROM events
+        WHERE tenant = {tenant:String}
+            AND timestamp >= {right_from:Int64} AND timestamp < {right_to:Int64}
+            AND position <= (SELECT position FROM rolled)
+            AND ({event_type:String} = '' OR event_type = {event_type:String})
+            AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
+        UNION ALL
+        SELECT user_key, event_type, timestamp
+        FROM events
+        WHERE tenant = {tenant:String}
+            AND timestamp >= {start:Int64} AND timestamp < {end:Int64}
+            AND position > {tail_from:UInt64} AND position > (SELECT position FROM rolled)
+            AND ({event_type:String} = '' OR event_type = {event_type:String})
+            AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
+    ) AS rest
+    GROUP BY user_key, event_type
+),
+counted AS MATERIALIZED (
+    SELECT user_key, CAST(sum(events) AS BIGINT) AS events
+    FROM (
+        SELECT user_key, events
+        FROM users_by_quarter
+        WHERE tenant = {tenant:String}
+            AND quarter >= {whole_from:Int64} AND quarter < {days_from:Int64}
+        UNION ALL
+        SELECT user_key, events
+        FROM users_by_day
+        WHERE tenant = {tenant:String}
+            AND day >= {days_from:Int64} AND day < {days_to:Int64}
+        UNION ALL
+        SELECT user_key, events
+        FROM users_by_quarter
+        WHERE tenant = {tenant:String}
+            AND quarter >= {days_to:Int64} AND quarter < {whole_to:Int64}
+        UNION ALL
+        SELECT user_key, events FROM raw
+    ) AS parts
+    GROUP BY user_key
+),
+contenders AS MATERIALIZED (
+    SELECT user_key, events
+    FROM counted
+    WHERE events >= (
+        SELECT min(events)
+        FROM (SELECT events FROM counted ORDER BY events DESC LIMIT {limit:UInt32}) AS best
+    )
+),
+types AS MATERIALIZED (
+    SELECT user_key, event_type, CAST(sum(events) AS BIGINT) AS of_type, max(last_at) AS last_at
+    FROM (
+        SELECT user_key, event_type, events, last_at
+        FROM users_by_quarter
+        WHERE tenant = {tenant:String}
+            AND quarter >= {whole_from:Int64} AND quarter < {whole_to:Int64}
+            AND user_key IN (SELECT user_key FROM contenders)
+        UNION ALL
+        SELECT user_key, event_type, events, last_at
+        FROM raw
+        WHERE user_key IN (SELECT user_key FROM contenders)
+    ) AS parts
+    GROUP BY user_key, event_type
+),
+names AS (
+    SELECT user_key, min(user_id) AS user_id
+    FROM events
+    WHERE tenant = {tenant:String}
+        AND timestamp IN (SELECT max(last_at) FROM types GROUP BY user_key)
+        AND user_key IN (SELECT user_key FROM contenders)
+    GROUP BY user_key
+),
+top AS (
+    SELECT contenders.user_key, names.user_id
+    FROM contenders
+    JOIN names ON names.user_key = contenders.user_key
+    ORDER BY contenders.events DESC, names.user_id
+    LIMIT {limit:UInt32}
+)
+SELECT
+    (SELECT count(*) FROM counted) AS users,
+    top.user_id,
+    types.event_type,
+    types.of_type,
+    types.last_at
+FROM types
+JOIN top ON top.user_key = types.user_key
