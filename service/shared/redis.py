@@ -1,7 +1,7 @@
 """The shared memory on Redis or Valkey.
 
 * It is given little time: `PATIENCE` for a call. The first call that fails closes the way, so that
-  nobody waits for a server that is away; one probe a second opens it again.
+  nobody waits for a server that is away; a probe opens it again, one a second.
 * Texts are sealed with a key that only this service has. One that was put there under another key,
   by another service or by nobody is not found.
 * A call that is cancelled or late takes its connection with it: no answer is left in it for the
@@ -28,6 +28,8 @@ from service.telemetry import log, shared_failures
 PATIENCE = 0.05
 """Seconds that a request gives this memory; more would be felt by who asks."""
 PROBE_PAUSE = 1.0
+_SHORT_PAUSE = 0.2
+"""Seconds before the first probe: a call may also be late because this process is busy."""
 _PROBE_PATIENCE = 0.5
 _MOST_CALLS = 64
 """Calls under way at once; more do without."""
@@ -108,7 +110,8 @@ class SharedRedis:
     async def ping(self) -> None:
         try:
             async with asyncio.timeout(_PROBE_PATIENCE):
-                await self._redis.ping()
+                if await self._redis.ping() is not True:
+                    raise ConnectionError("it talks nonsense")
         except Exception as error:
             raise ConnectionError(f"Redis does not answer: {_told(error)}") from error
 
@@ -129,29 +132,36 @@ class SharedRedis:
                 for command in commands:
                     line.execute_command(*command)
                 return await line.execute(raise_on_error=False)
-        except Exception as error:  # whatever it says, it must not become anybody's error
-            self._close_way(error)
+        except Exception:  # whatever it says, it must not become anybody's error
+            self._close_way()
             return None
         finally:
             self._calls -= 1
 
-    def _close_way(self, error: Exception) -> None:
+    def _close_way(self) -> None:
         shared_failures.inc()
         if not self._probing:
-            log().warning("shared.away", reason=_told(error), advice="each process does alone")
             self._probing = asyncio.create_task(self._probe())
 
     async def _probe(self) -> None:
-        """Ask once a second whether it is there again; connections made before are dropped."""
+        """Open the way again once it answers; connections made before are dropped."""
+        away = False
         while True:
             with suppress(Exception):
                 await self._redis.connection_pool.disconnect(inuse_connections=False)
-            await asyncio.sleep(PROBE_PAUSE)
-            with suppress(ConnectionError):
+            await asyncio.sleep(PROBE_PAUSE if away else _SHORT_PAUSE)
+            try:
                 await self.ping()
                 break
+            except ConnectionError as error:
+                if not away:
+                    log().warning(
+                        "shared.away", reason=str(error), advice="each process does alone"
+                    )
+                away = True
         self._probing = None
-        log().info("shared.back")
+        if away:
+            log().info("shared.back")
 
     def _name(self, kind: bytes, key: bytes) -> bytes:
         return self._prefix + kind + b":" + key.hex().encode()
