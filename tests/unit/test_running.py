@@ -47,3 +47,14 @@ def test_a_process_takes_away_only_its_own_note(tmp_path):
 def test_removing_where_there_is_nothing_is_no_error(tmp_path):
     running.remove(tmp_path, HERE.pid)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_api_and_a_worker_leave_a_note_each(tmp_path):
+    with pytest.raises(NotRunning):
+        running.read_all(tmp_path)
+    worker = Running("http://127.0.0.1:9464", os.getpid(), "")
+    running.write(tmp_path, HERE)
+    running.write(tmp_path, worker, running.WORKER)
+    assert running.read_all(tmp_path) == [HERE, worker]
+    running.remove(tmp_path, HERE.pid)
+    assert running.read_all(tmp_path) == [worker]
