@@ -1,6 +1,7 @@
 # Needs Python >= 3.11, make and the network to the package registry. `make` alone lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
+RUNS := .venv/.runs
 STAMP := .venv/.installed
 FILES := service tests loadtests migrations
 
@@ -14,20 +15,30 @@ help: ## this list
 install: $(STAMP) ## make .venv with everything
 
 # uv is quick; pip, which reads its own configuration, is tried where uv finds no way.
-$(STAMP): pyproject.toml constraints.txt
+define install
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e . $(1) || { \
+	  echo "uv found no way; trying pip"; \
+	  $(BIN)/python -m pip install -qq --upgrade 'pip>=25.1' && \
+	  $(BIN)/python -m pip install -qq -c constraints.txt -e . $(1); }
+	@touch $@
+endef
+
+# What the service itself needs.
+$(RUNS): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "Headrace needs Python 3.11 or later; $(PYTHON) is: $$($(PYTHON) --version 2>&1 || true)"; \
 	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
 	@echo "Installing into .venv (once)"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt uv || true
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e . --group dev || { \
-	  echo "uv found no way; trying pip"; \
-	  $(BIN)/python -m pip install -qq --upgrade 'pip>=25.1' && \
-	  $(BIN)/python -m pip install -qq -c constraints.txt -e . --group dev; }
-	@touch $(STAMP)
+	$(call install)
 
-demo: $(STAMP) ## start everything and replay the flights of 2013 into it
+# And what checks and tests need: servers of every part, the ClickHouse engine.
+$(STAMP): $(RUNS)
+	@echo "Installing what tests need (once)"
+	$(call install,--group dev)
+
+demo: $(RUNS) ## start everything and replay the flights of 2013 into it
 	@$(BIN)/headrace demo $(ARGS)
 
 test: $(STAMP) ## all tests (ARGS="-k name" for some)

@@ -82,5 +82,3 @@ def a_cluster(folder: Path, postgres: Postgres) -> Iterator[Cluster]:
         finally:
             for process in cluster.processes:
                 process.clean_up()
-
-
