@@ -12,6 +12,7 @@ import pytest
 
 from service.errors import AnalyticsUnavailable, DataDirectoryBusy, QuestionTooBig, StoreFenced
 from service.storage.clickhouse import _inserts as clickhouse_inserts
+from service.storage.clickhouse_chdb import InProcess
 from service.storage.duckdb import DuckDBStore
 from service.storage.mark import Mark
 from service.storage.protocol import Progress, Statement
@@ -379,6 +380,7 @@ import asyncio, os, resource, signal, sys
 from pathlib import Path
 from service.errors import Retryable
 from service.migrate import migrate
+from service.storage.clickhouse_chdb import InProcess
 from service.storage.duckdb import DuckDBStore
 from tests.building import an_event
 from tests.storing import put
@@ -422,3 +424,18 @@ def test_a_full_disk_refuses_the_append_and_with_room_again_the_next_one_succeed
     said = [line.rstrip() for line in done.stdout.splitlines() if line.startswith(">")]
     refused = f"> refused ANALYTICS_UNAVAILABLE {how}".rstrip()
     assert said == [refused, "> one more 1"], done.stderr
+
+
+def test_a_folder_of_the_engine_is_held_by_one_process(tmp_path):
+    script = "import sys,chdb; c=chdb.connect(sys.argv[1]); print(1,flush=True); input()"
+    folder = tmp_path / "clickhouse"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        holder.stdout.readline()
+        with pytest.raises(DataDirectoryBusy, match="another process"):
+            asyncio.run(InProcess.open(folder))
+        holder.communicate(os.linesep.encode())
