@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ from service import crash
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
 from service.database import Database, is_current, open_database, upgrade
-from service.errors import AccountsUnavailable, DataDirectoryBusy
+from service.errors import AccountsUnavailable, DataDirectoryBusy, SettingsError
 from service.following import Following
 from service.hints import Hints
 from service.ingest import Ingest
@@ -332,6 +333,11 @@ async def _new_store(settings: Settings, stream: JetStream | None) -> _Store:
         return DuckDBStore.open(settings.data_dir / "events.duckdb", settings.duckdb_memory)
     kept = NatsLedger(await stream.bucket(ledger.BUCKET)) if stream else None
     if url.startswith("chdb"):
+        if not find_spec("chdb"):
+            raise SettingsError(
+                "CLICKHOUSE_URL=chdb:… needs the engine: pip install 'headrace[chdb]', "
+                "or set it to http://…"
+            )
         engine = await InProcess.open(Path(urlsplit(url).path))
         return ClickHouseStore(engine, kept, shared=False)
     server = await OverHttp.open(url)
