@@ -11,9 +11,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from tempfile import TemporaryDirectory
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from shutil import rmtree
 
 import uvloop
 
@@ -60,9 +61,9 @@ async def _supervise(settings: Settings, workers: int) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew.set)
     with (
         listening(settings.host, settings.port, "API_HOST or API_PORT") as listener,
-        TemporaryDirectory(prefix="headrace-telemetry-") as series,
+        _emptied(settings.data_dir / f"telemetry-{settings.port}") as series,
     ):
-        environment = passed_down(**{SHARED_FOLDER: series})
+        environment = passed_down(**{SHARED_FOLDER: str(series)})
         slots = [_Slot(listener, environment) for _ in range(workers)]
         async with _kept(slots), _noted(settings):
             await first_of(stop.wait(), _all_started(slots))
@@ -78,6 +79,17 @@ async def _supervise(settings: Settings, workers: int) -> int:
                     await first_of(stop.wait(), _renew(slots))
     log().info("service.ended")
     return 0
+
+
+@contextmanager
+def _emptied(folder: Path) -> Iterator[Path]:
+    """A folder for the time of the block, without what a killed process left in it."""
+    rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        rmtree(folder, ignore_errors=True)
 
 
 async def _all_started(slots: Sequence["_Slot"]) -> None:
