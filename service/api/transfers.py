@@ -4,6 +4,7 @@ For the operator of the data directory, as in `service/api/operators.py`. Rows t
 streams. The command line uses them (`headrace export`, `import`, `move`).
 """
 
+import asyncio
 import hmac
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -86,7 +87,7 @@ class Transfers:
         self._admit(request)
         asked = _asked(request, Stretch)
         rows = await self._source.rows(asked.choice, asked.after, asked.last)
-        body = packed_rows(rows)
+        body = await asyncio.to_thread(packed_rows, rows)
         return Answer(200, body, _ARROW, (b"content-length", b"%d" % len(body)))
 
     async def sums(self, request: Request[Any, Any, Any]) -> Answer:
@@ -101,7 +102,8 @@ class Transfers:
         asked = _asked(request, Piece)
         headers = headers_of(request.scope)
         body = await read_body(headers, request.receive, LARGEST_PIECE, _PIECE_TIMEOUT)
-        landed = await land(self._way, unpacked_rows(body), asked.first, asked.again)
+        rows = await asyncio.to_thread(unpacked_rows, body)
+        landed = await land(self._way, rows, asked.first, asked.again)
         return json_answer(200, Success(data=landed))
 
     def _admit(self, request: Request[Any, Any, Any]) -> None:

@@ -105,7 +105,7 @@ async def _send(stream: Stream, batches: Sequence[Batch]) -> Sequence[Receipt]:
 
     async def publish(batch: Batch) -> Receipt:
         async with gate:
-            body = pack(batch)
+            body = pack(batch)  # not in a thread: one compressor packs for all
             name = hashlib.blake2b(body, digest_size=16, key=batch.tenant.encode()).hexdigest()
             return await stream.publish(batch.tenant, name, body, _PUBLISH_TIMEOUT)
 

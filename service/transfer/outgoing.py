@@ -1,5 +1,6 @@
 """Events out of a store: an extent that does not move, cut into windows that fit into memory."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -85,7 +86,7 @@ class Stored:
     async def rows(self, choice: Choice, after: int, until: int) -> pa.Table:
         values = choice.values(after, until)
         [rows] = await self._store.fetch(Statement("transfer_rows", values))
-        return _as_stored(rows)
+        return await asyncio.to_thread(_as_stored, rows)
 
     async def sums(self, after: int, until: int) -> dict[str, int]:
         values = {"after": after, "until": until}
