@@ -22,10 +22,11 @@ from service.bootstrap import Service, open_service
 from service.hints import Hints
 from service.ingest import Ingest
 from service.near_net import Keys, NearNet, Positions
+from service.plan import STORED
 from service.publisher import Publisher
 from service.settings import load
-from service.storage.protocol import EventStore, Group, Progress
-from service.stream.protocol import Receipt, Stream, StreamState
+from service.storage.protocol import EPOCH_SHIFT, EventStore, Group, Statement
+from service.stream.protocol import Receipt, Stream
 from service.worker import work
 from service.writer import Writer
 
@@ -73,8 +74,14 @@ class MarkLastStore(MarkFirstStore):
 class TrustingWriter(Writer):
     """Resumes from the highest sequence it has stored, whichever stream that was."""
 
-    async def _is_the_same_stream(self, stored: Progress, state: StreamState) -> bool:
-        return stored.epoch > 0
+    async def begin(self) -> None:
+        await super().begin()
+        highest = Statement("highest_position", {"after": 0})
+        [found] = await self._store.fetch(highest)
+        sequence = found["highest"][0].as_py() & ((1 << EPOCH_SHIFT) - 1)
+        resumed = replace(self._stored, sequence=max(sequence, self._stored.sequence))
+        await self._store.append(Group(STORED.empty_table(), self._stored, resumed))
+        self._stored = resumed
 
     async def _is_in_place(self) -> bool:
         return True
