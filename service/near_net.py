@@ -177,28 +177,30 @@ class _Numbering:
 
 
 async def remember_stored(
-    net: NearNet, store: EventStore, position: int, window: int = WINDOW_ROWS
+    net: NearNet, store: EventStore, position: int, after: int = 0, window: int = WINDOW_ROWS
 ) -> None:
-    """Fill the net anew with the ids that the store holds up to `position`, oldest first.
+    """Add to the net the ids that the store holds up to `position`, oldest first.
 
-    Reads about `window` rows at a time, and hardly more of them than the net remembers.
+    It has those up to `after` already; without that it is filled anew. Reads about `window` rows
+    at a time, and hardly more of them than the net remembers.
     """
-    net.clear()
-    windows = await _newest_windows(store, position, net.ids, window)
-    for after, until in windows:
-        [ids] = await store.fetch(Statement("ids_between", {"after": after, "until": until}))
+    if not after:
+        net.clear()
+    windows = await _newest_windows(store, (after, position), net.ids, window)
+    for begin, end in windows:
+        [ids] = await store.fetch(Statement("ids_between", {"after": begin, "until": end}))
         keys, times = ids["event_key"].to_numpy(), ids["timestamp"].to_numpy()
         await asyncio.to_thread(net.add, keys, ids["position"].to_numpy(), times)
-    if windows:
+    if windows and windows[0][0] > after:
         [latest] = await store.fetch(Statement("latest_time_until", {"until": windows[0][0]}))
         net.forget_before(latest["latest"][0].as_py())
 
 
 async def _newest_windows(
-    store: EventStore, position: int, ids: int, window: int
+    store: EventStore, between: tuple[int, int], ids: int, window: int
 ) -> list[tuple[int, int]]:
     """Ranges of positions `(after, until]` that hold the newest ids, in stream order."""
-    undecided = [(0, position)]
+    undecided = [between]
     windows: list[tuple[int, int]] = []
     found = 0
     while undecided and found < ids:

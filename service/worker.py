@@ -39,10 +39,12 @@ async def _work_alone(service: Writing, writer: Writer, stop: asyncio.Event) -> 
     async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(writer.run(), name="writer")
         rolling = tasks.create_task(service.rollup.keep(service.mark), name="rollup")
+        expiring = tasks.create_task(service.retention.keep(), name="retention")
         await stop.wait()
         writer.stop()
         await writing
         rolling.cancel()
+        expiring.cancel()
     await _drain(writer)
 
 
@@ -59,11 +61,11 @@ async def _take_turns(turns: Turns, stop: asyncio.Event) -> None:
     What the stream still holds at the end is left to the next one, which need not wait.
     """
     log().info("worker.standby")
-    while await _is_ours(turns.lease, stop):
+    while writer := await _writer_when_ours(turns, stop):
         log().info("worker.active")
         writer_active.set(1)
         try:
-            await _write_while_ours(turns.new_writer(), turns.lease, stop)
+            await _write_while_ours(writer, turns.lease, stop)
         except StoreFenced as error:
             log().warning("worker.fenced", reason=str(error))
         finally:
@@ -83,16 +85,22 @@ async def _write_while_ours(writer: Writer, lease: Lease, stop: asyncio.Event) -
         await cancelled(writing, keeping)
 
 
-async def _is_ours(lease: Lease, stop: asyncio.Event) -> bool:
-    """True once the lease is ours; False when `stop` comes first."""
+async def _writer_when_ours(turns: Turns, stop: asyncio.Event) -> Writer | None:
+    """A writer, kept warm until the lease is ours; None when `stop` comes first."""
     if stop.is_set():
-        return False
-    turn = asyncio.create_task(lease.wait())
+        return None
+    writer, ours = turns.new_writer(), asyncio.Event()
+    turn = asyncio.create_task(turns.lease.wait(), name="lease")
+    warming = asyncio.create_task(writer.keep_warm(ours), name="standby")
     try:
         await first_of(asyncio.shield(turn), stop.wait())
-        return turn.done()
+        if not turn.done():
+            return None
+        ours.set()
+        await warming  # not cancelled: what it began to remember is whole before it is built upon
+        return writer
     finally:
-        await cancelled(turn)
+        await cancelled(turn, warming)
 
 
 def run_work(settings: Settings) -> int:

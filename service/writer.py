@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate
 
 import numpy as np
@@ -53,6 +54,8 @@ READ_MESSAGES = 256
 IDLE_WAIT = 0.25
 _GATHER_PAUSE = 0.01
 _LONGEST_PAUSE = 5.0
+_WARM_EVERY = 2.0
+"""Seconds between a standby's looks at what the writer has stored."""
 _GROUP_BYTES = 64 * 1024 * 1024
 _NONE = np.empty(0, np.uint32)
 
@@ -92,12 +95,29 @@ class Writer:
         await self._find_place()
         self._certain = True
 
+    async def keep_warm(self, until: asyncio.Event) -> None:
+        """Remember what another writer stores until told otherwise: taking over reads the rest.
+
+        A failure is logged and tried again.
+        """
+        while not until.is_set():
+            try:
+                self._stored = await self._store.progress()
+                await self._remember()
+            except (HeadraceError, OSError) as error:
+                log().warning("writer.not_warm", reason=str(error) or type(error).__name__)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WARM_EVERY):
+                    await until.wait()
+
     async def _remember(self) -> None:
-        """Fill the near net anew, if it is not what is stored."""
-        if self._stored != self._remembered:
+        """Bring the near net up to what is stored."""
+        stored, known = self._stored, self._remembered
+        if stored != known:
             self._remembered = None
-            await remember_stored(self.near_net, self._store, self._stored.position)
-            self._remembered = self._stored
+            after = known.position if known else 0
+            await remember_stored(self.near_net, self._store, stored.position, after)
+            self._remembered = stored
 
     async def run(self) -> None:
         """Store what comes until `stop`; failures are logged and tried again with a pause.

@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 
 from service import crash
 from service.errors import AnalyticsUnavailable, QuestionTooBig, StoreFenced
+from service.storage.cluster import on_all_shards
 from service.storage.ledger import Entry, Ledger
 from service.storage.mark import Mark
 from service.storage.protocol import EPOCH_SHIFT, Group, Pending, Progress, Statement
@@ -73,6 +75,16 @@ class Engine(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Disagreement:
+    """What the ledger says otherwise than the rows do."""
+
+    alarm: str
+    about: Mapping[str, int]
+    progress: Progress
+    """Up to where rows may be stored; it names no stream."""
+
+
 class ClickHouseStore:
     """An EventStore on a ClickHouse engine.
 
@@ -104,9 +116,15 @@ class ClickHouseStore:
         names no stream, so that the writer reads all of the stream again, and judges by id.
         """
         ledger, identity = self._its_ledger(), await self._table_identity()
-        self._entry, self._revision = await _reached(ledger.read(identity))
-        if (wrong := await self._disagreement(self._entry)) is not None:
-            self._entry = _settled(wrong, self._writer)
+        while True:
+            self._entry, self._revision = await _reached(ledger.read(identity))
+            if (wrong := await self._disagreement(self._entry)) is None:
+                break
+            _, revision = await _reached(ledger.read(identity))
+            if revision == self._revision:  # else a writer has moved it between the two looks
+                log().critical(wrong.alarm, advice=_READ_AGAIN, **wrong.about)
+                self._entry = _settled(wrong.progress, self._writer)
+                break
         return self._entry.progress if self._entry else Progress()
 
     async def pending(self) -> Pending | None:
@@ -149,7 +167,9 @@ class ClickHouseStore:
     async def execute(self, *statements: Statement) -> None:
         """Carry out statements one after the other; what is done stays done if one fails."""
         for ordered in statements:
-            await self._engine.command(*bound(ordered, self.dialect))
+            text, values = bound(ordered, self.dialect)
+            text = on_all_shards(text, self.cluster) if self.cluster else text
+            await self._engine.command(text, values)
 
     async def define(self, definition: str, record: Statement | None = None) -> None:
         """Carry out one step of a migration, then note that it is done."""
@@ -187,17 +207,19 @@ class ClickHouseStore:
             self._identity = found["identity"][0].as_py()
         return self._identity
 
-    async def _disagreement(self, entry: Entry | None) -> Progress | None:
-        """The position up to which rows may be stored, where the ledger says something else."""
+    async def _disagreement(self, entry: Entry | None) -> "_Disagreement | None":
         last = entry.after.position if entry else 0
         [beyond] = await self.fetch(Statement("highest_position", {"after": last}))
         highest = beyond["highest"][0].as_py()
         if highest > last:
-            log().critical("storage.ledger_lost", position=highest, ledger=last, advice=_READ_AGAIN)
-            return Progress(highest >> EPOCH_SHIFT, "", highest & (1 << EPOCH_SHIFT) - 1)
+            stored = Progress(highest >> EPOCH_SHIFT, "", highest & (1 << EPOCH_SHIFT) - 1)
+            return _Disagreement(
+                "storage.ledger_lost", {"position": highest, "ledger": last}, stored
+            )
         if entry and entry.done and entry.rows and not await self._holds_rows_of(entry):
-            log().critical("storage.rows_lost", position=last, rows=entry.rows, advice=_READ_AGAIN)
-            return Progress(entry.after.epoch, "", entry.after.sequence)
+            stored = Progress(entry.after.epoch, "", entry.after.sequence)
+            about = {"position": last, "rows": entry.rows}
+            return _Disagreement("storage.rows_lost", about, stored)
         return None
 
     async def _holds_rows_of(self, entry: Entry) -> bool:

@@ -394,14 +394,48 @@ async def test_a_store_that_fails_once_neither_loses_nor_doubles(home, what, whe
 
 @pytest.mark.parametrize("window", [1, 3, 1000])
 @pytest.mark.parametrize("ids", [1, 4, 100])
-async def test_a_net_filled_from_the_store_knows_or_says_that_it_forgot(road, ids, window):
+@pytest.mark.parametrize("filled", [0, 1, 5, 9])
+async def test_a_net_filled_from_the_store_knows_or_says_that_it_forgot(road, ids, window, filled):
     await road.carry(*([an_event(f"{k}{n}", after=-k) for n in range(2)] for k in range(9)))
     net, stored = NearNet(ids), road.mark.progress.position
-    await remember_stored(net, road.store, stored, window)
+    await remember_stored(net, road.store, first := stored - 9 + filled, window=window)
+    await remember_stored(net, road.store, stored, first, window)
     [rows] = await road.store.fetch(Statement("ids_between", {"after": 0, "until": stored}))
     known = net.find(rows["event_key"].to_numpy()) == rows["position"].to_numpy()
     assert known[-ids:].all()
     assert known.all() or max(rows["timestamp"].to_numpy()[~known]) <= net.evicted_until
+
+
+class Watched:
+    """A store that notes from where on ids were read."""
+
+    def __init__(self, store):
+        self.store, self.read_after = store, []
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+    async def fetch(self, *statements, **options):
+        answers = await self.store.fetch(*statements, **options)
+        self.read_after += [s.values["after"] for s in statements if s.name == "ids_between"]
+        return answers
+
+
+async def test_a_standby_kept_warm_reads_only_what_is_new_when_its_turn_comes(road):
+    store, ours = Watched(road.store), asyncio.Event()
+    standby = Writer(road.stream, store, Mark(), road.settings)
+    await road.carry(["a"], ["b"])
+    warming, known = asyncio.create_task(standby.keep_warm(ours)), road.mark.progress.position
+    while not store.read_after:
+        await asyncio.sleep(0.01)
+    ours.set()
+    await warming
+    await road.carry(["c"])
+    await road.send("a", "b", "c", "d")
+    road.writer = standby
+    await standby.begin()
+    assert await road.ids() == ["a", "b", "c", "d"]
+    assert store.read_after[1:] == [known]
 
 
 @pytest.mark.parametrize("restarts", [False, True])
