@@ -32,6 +32,7 @@ from service.query.cache import AnswerCache
 from service.query.run import Questions
 from service.query.share import Share
 from service.receipts import Receipts
+from service.retention import Retention
 from service.rollup import Rollup
 from service.settings import Settings
 from service.shared.protocol import Shared
@@ -95,6 +96,7 @@ class Writing:
     store: EventStore
     mark: Mark
     rollup: Rollup
+    retention: Retention
     writer: Writer | None
     """The only one on the store; None where processes write by turns."""
     turns: "Turns | None"
@@ -105,6 +107,8 @@ class Turns:
     """Processes that may all write: whose turn it is, and a writer for when it is ours."""
 
     lease: Lease
+    retention: Retention
+    """For whose turn it is."""
     new_writer: Callable[[], Writer]
 
 
@@ -126,7 +130,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     async with _begun(settings, alone=not settings.is_shared) as parts:
         accounts = await _open_accounts(settings, parts)
         backing = await _open_backing(settings, parts)
-        writing = await _make_writing(settings, backing)
+        writing = await _make_writing(settings, accounts.environments, backing)
         answering = await _make_answering(settings, parts, accounts, backing, writing.writer)
         yield Service(**vars(writing) | vars(answering))
 
@@ -144,7 +148,10 @@ async def open_answering(settings: Settings) -> AsyncIterator[Answering]:
 async def open_writing(settings: Settings) -> AsyncIterator[Writing]:
     """Open what carries events to the store, while other processes answer."""
     async with _begun(settings) as parts:
-        yield await _make_writing(settings, await _open_backing(settings, parts))
+        database = open_database(settings)
+        parts.push_async_callback(database.close)
+        backing = await _open_backing(settings, parts)
+        yield await _make_writing(settings, Environments(database), backing)
 
 
 @asynccontextmanager
@@ -248,26 +255,29 @@ class _Backing:
     stream: JetStream
     store: _Store
     mark: Mark
+    rollup: Rollup
 
 
 async def _open_backing(settings: Settings, parts: AsyncExitStack) -> _Backing:
     stream = await _open_stream(settings, parts)
     store = await _open_store(settings, parts, stream)
     await migrate(store)
-    return _Backing(stream, store, Mark())
+    return _Backing(stream, store, Mark(), Rollup(store, settings.rollup_events))
 
 
-async def _make_writing(settings: Settings, backing: _Backing) -> Writing:
-    stream, store = backing.stream, backing.store
-    rollup = Rollup(store, settings.rollup_events)
+async def _make_writing(
+    settings: Settings, environments: Environments, backing: _Backing
+) -> Writing:
+    stream, store, mark, rollup = backing.stream, backing.store, backing.mark, backing.rollup
+    retention = Retention(store, rollup, environments.days_kept)
     if settings.is_shared:
         # The mark of all is moved by what the ledger says; this writer has one for itself.
         turn = Lease(await stream.bucket(lease.BUCKET), "writer", _this_process())
-        turns = Turns(turn, lambda: Writer(stream, store, Mark(), settings))
-        return Writing(settings, stream, store, backing.mark, rollup, None, turns)
-    writer = Writer(stream, store, backing.mark, settings)
+        turns = Turns(turn, retention, lambda: Writer(stream, store, Mark(), settings))
+        return Writing(settings, stream, store, mark, rollup, retention, None, turns)
+    writer = Writer(stream, store, mark, settings)
     await writer.begin()
-    return Writing(settings, stream, store, backing.mark, rollup, writer, None)
+    return Writing(settings, stream, store, mark, rollup, retention, writer, None)
 
 
 async def _make_answering(
@@ -295,7 +305,7 @@ async def _make_answering(
         store=store,
         shared=shared,
         mark=mark,
-        rollup=Rollup(store, settings.rollup_events),
+        rollup=backing.rollup,
         receipts=receipts,
         ingest=Ingest(publisher, receipts, settings),
         questions=Questions(store, stream, cache, settings, mark),

@@ -251,6 +251,55 @@ def keys_revoke(key_id: str) -> None:
     click.echo(f"revoked {revoked.name} ({revoked.id})", err=True)
 
 
+@headrace.group()
+def environments() -> None:
+    """List environments, and say how long each keeps its events; also while the service runs.
+
+    \b
+    For example:
+      headrace environments list
+      headrace environments retention env_default --days 30
+    """
+
+
+@environments.command("list")
+def environments_list() -> None:
+    """The environments and how long each keeps its events.
+
+    \b
+    For example:
+      headrace environments list
+    """
+    from service.accounts.commands import list_environments
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    asyncio.run(list_environments(_settings(), console))
+
+
+@environments.command("retention")
+@click.argument("environment")
+@click.option("--days", type=click.IntRange(1, 36_500), help="Keep today and this many days back.")
+@click.option("--for-ever", is_flag=True, help="Delete nothing more; the default.")
+def environments_retention(environment: str, days: int | None, for_ever: bool) -> None:
+    """Keep an environment's events for some days of their own time, or for ever.
+
+    Whole days (UTC) are deleted, rows and counts alike, once they are older than that: a minute
+    after this command, then at each midnight. What is deleted does not come back; within that
+    minute --for-ever takes the command back. An event that comes later than the days kept is
+    accepted and deleted like the rest.
+
+    \b
+    For example:
+      headrace environments retention env_default --days 30
+      headrace environments retention env_default --for-ever
+    """
+    from service.accounts.commands import set_retention
+
+    if (days is None) != for_ever:
+        raise click.UsageError("say either --days N or --for-ever")
+    click.echo(asyncio.run(set_retention(_settings(), environment, days)))
+
+
 @headrace.command()
 @click.argument("files", nargs=-1, required=True)
 @click.option(

@@ -22,6 +22,8 @@ POINTS = (
     "writer.after_purge",
     "rollup.before_commit",
     "rollup.after_commit",
+    "retention.before_delete",
+    "retention.after_delete",
     "export.after_part",
     "export.before_rename",
     "import.after_piece",

@@ -64,7 +64,8 @@ class Rollup:
     def __init__(self, store: EventStore, step_least: int = STEP_LEAST) -> None:
         self._store = store
         self._step_least = step_least
-        self._working = asyncio.Lock()
+        self.alone = asyncio.Lock()
+        """Held by whoever changes or compares rows and rollups in several steps."""
         self._by_engine = not has_statement("rollup_next", store.dialect)
         """Whether the engine keeps the rollups itself."""
 
@@ -87,7 +88,7 @@ class Rollup:
         """Take one step if at least `least` rows wait; the number of rows it took in."""
         if self._by_engine:
             return 0
-        async with self._working:
+        async with self.alone:
             [state] = await self._store.fetch(Statement("rollup_state", {}))
             rolled = state["position"][0].as_py()
             values = {"rolled": rolled, "most": most}
@@ -111,7 +112,7 @@ class Rollup:
         """Merge the partials of the lowest level that has enough of them."""
         if self._by_engine:
             return False
-        async with self._working:
+        async with self.alone:
             [due] = await self._store.fetch(Statement("rollup_due", {"enough": PARTIALS_MOST}))
             if not due.num_rows:
                 return False
@@ -125,7 +126,7 @@ class Rollup:
 
         Reads all rows, a few days or a part of the ids at a time, so that its memory is bounded.
         """
-        async with self._working:
+        async with self.alone:
             [days] = await self._store.fetch(Statement("verify_days", {}))
             windows = _windows(days.to_pylist())
             findings = [

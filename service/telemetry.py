@@ -72,6 +72,9 @@ rollup_seconds = _timer("headrace_rollup_seconds", "Duration of rolling up new r
 rollup_mismatches = _counter(
     "headrace_rollup_mismatches", "Rollups found to differ from the raw rows; must stay 0."
 )
+events_expired = _counter(
+    "headrace_events_expired", "Events deleted because their environment keeps them no longer."
+)
 accounts_failures = _counter(
     "headrace_accounts_failures", "Readings of the accounts' database that failed."
 )

@@ -15,7 +15,6 @@ from service.ending import ToldToEnd, cancelled, first_of, opened, told_to_end
 from service.errors import HeadraceError, StoreFenced
 from service.server import Server, listening, tuned_interpreter, url_of
 from service.settings import Settings, check_apart
-from service.stream.lease import Lease
 from service.telemetry import configure_logs, log, writer_active
 from service.writer import Writer
 
@@ -34,7 +33,7 @@ async def work(service: Writing, stop: asyncio.Event) -> None:
 
 
 async def _work_alone(service: Writing, writer: Writer, stop: asyncio.Event) -> None:
-    """Write and roll up; at the end store what the stream still holds."""
+    """Write, roll up and delete what expires; at the end store what the stream still holds."""
     writer_active.set(1)
     async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(writer.run(), name="writer")
@@ -65,7 +64,7 @@ async def _take_turns(turns: Turns, stop: asyncio.Event) -> None:
         log().info("worker.active")
         writer_active.set(1)
         try:
-            await _write_while_ours(writer, turns.lease, stop)
+            await _write_while_ours(writer, turns, stop)
         except StoreFenced as error:
             log().warning("worker.fenced", reason=str(error))
         finally:
@@ -73,11 +72,12 @@ async def _take_turns(turns: Turns, stop: asyncio.Event) -> None:
             await turns.lease.release()
 
 
-async def _write_while_ours(writer: Writer, lease: Lease, stop: asyncio.Event) -> None:
+async def _write_while_ours(writer: Writer, turns: Turns, stop: asyncio.Event) -> None:
     writing = asyncio.create_task(writer.run(), name="writer")
-    keeping = asyncio.create_task(lease.keep(), name="lease")
+    keeping = asyncio.create_task(turns.lease.keep(), name="lease")
+    expiring = turns.retention.keep()
     try:
-        await first_of(asyncio.shield(writing), asyncio.shield(keeping), stop.wait())
+        await first_of(asyncio.shield(writing), asyncio.shield(keeping), expiring, stop.wait())
         if not keeping.done():
             writer.stop()
             await writing  # the group under way; what is left is for the next one

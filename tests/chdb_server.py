@@ -51,7 +51,9 @@ _TRANSPORT = {
     "role",
 }
 _INSERT = re.compile(rb"\s*INSERT\s+INTO\s+.*?\bFORMAT\s+(\w+)[ \t]*\n?", re.I | re.S)
-_NO_SETTINGS_CLAUSE = re.compile(r"\s*(--[^\n]*\n\s*)*(CREATE|ALTER|DROP|KILL|SYSTEM|INSERT)", re.I)
+_NO_SETTINGS_CLAUSE = re.compile(
+    r"\s*(--[^\n]*\n\s*)*(CREATE|ALTER|DELETE|DROP|KILL|SYSTEM|INSERT)", re.I
+)
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*$", re.I)
 _INFLATE: Mapping[str, Callable[[bytes], bytes]] = {
     "": bytes,

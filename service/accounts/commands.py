@@ -4,15 +4,15 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.table import Column, Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.accounts.environments import Environments
+from service.accounts.environments import Environment, Environments
 from service.accounts.keys import SCOPES, Key, Keys, NewKey
-from service.database import open_database, upgrade
+from service.database import Database, open_database, upgrade
 from service.errors import AccountsUnavailable
 from service.settings import Settings
 
@@ -25,11 +25,17 @@ async def opened_keys(settings: Settings) -> AsyncIterator[Keys]:
 
     Raises AccountsUnavailable when the database cannot be read or written.
     """
+    async with _opened(settings) as database:
+        yield Keys(database)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
     database = open_database(settings)
     try:
         await upgrade(database)
         await Environments(database).ensure_default()
-        yield Keys(database)
+        yield database
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", error)
         raise AccountsUnavailable(f"the accounts' database does not answer: {reason}") from error
@@ -78,6 +84,38 @@ async def revoke_key(settings: Settings, key_id: str) -> Key:
     """End a key of the data directory; raises NotFound when it has none of this id."""
     async with opened_keys(settings) as keys:
         return await keys.revoke(key_id)
+
+
+async def list_environments(settings: Settings, console: Console) -> None:
+    """Print the environments of the data directory as a table."""
+    table = Table(Column("id", no_wrap=True), "name", "created", "keeps its events", box=None)
+    async with _opened(settings) as database:
+        for environment in await Environments(database).list():
+            created = _day(environment.created_at)
+            table.add_row(environment.id, environment.name, created, _kept(environment))
+    console.print(table)
+
+
+async def set_retention(settings: Settings, environment_id: str, days: int | None) -> str:
+    """Have an environment keep so many days, or for ever; what that means, in a sentence or two.
+
+    Raises NotFound when there is no such environment.
+    """
+    async with _opened(settings) as database:
+        environment = await Environments(database).set_retention(environment_id, days)
+    said = f"{environment.id} keeps its events {_kept(environment)}"
+    if days is None:
+        return f"{said}; nothing more is deleted"
+    first = datetime.now(UTC).date() - timedelta(days=days)
+    return (
+        f"{said} of their own time: those from before {first} (UTC) are deleted for good within "
+        "a minute by the service that writes, or when it starts; one more day at each midnight"
+    )
+
+
+def _kept(environment: Environment) -> str:
+    days = environment.retention_days
+    return "for ever" if days is None else f"for {days} day{'' if days == 1 else 's'}"
 
 
 def _cells(key: Key) -> tuple[str, ...]:

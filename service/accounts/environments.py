@@ -1,13 +1,15 @@
 """Environments: each is one tenant, with its own events, keys and answers."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, String, Table, insert, select, update
+from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from service.database import Database, metadata
-from service.errors import NotFound
+from service.errors import AccountsUnavailable, NotFound
 
 DEFAULT_ENVIRONMENT = "env_default"
 """The id of the environment that every installation has."""
@@ -19,6 +21,7 @@ environments = Table(
     Column("name", String(128), nullable=False),
     Column("public_metrics", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("retention_days", Integer, nullable=True),
 )
 
 
@@ -31,6 +34,8 @@ class Environment:
     public_metrics: bool
     """Whether anonymous calls may see its metrics."""
     created_at: int
+    retention_days: int | None = None
+    """Days of event time that it keeps its events; None keeps them for ever."""
 
 
 class Environments:
@@ -73,6 +78,33 @@ class Environments:
         if row is None:
             raise NotFound(f"there is no environment {environment_id}")
         return Environment(*row)
+
+    async def list(self) -> Sequence[Environment]:
+        """All of them, the oldest first."""
+        async with self._database.reading() as connection:
+            order = (environments.c.created_at, environments.c.id)
+            rows = (await connection.execute(select(environments).order_by(*order))).all()
+        return [Environment(*row) for row in rows]
+
+    async def set_retention(self, environment_id: str, days: int | None) -> Environment:
+        """Keep its events for so many days from now on, or for ever; raises NotFound."""
+        async with self._database.writing() as connection:
+            mine = update(environments).where(environments.c.id == environment_id)
+            await connection.execute(mine.values(retention_days=days))
+        return await self.find(environment_id)
+
+    async def days_kept(self) -> Mapping[str, int]:
+        """How many days each environment keeps that does not keep its events for ever.
+
+        Raises AccountsUnavailable when the database does not answer.
+        """
+        try:
+            return {e.id: e.retention_days for e in await self.list() if e.retention_days}
+        except SQLAlchemyError as error:
+            reason = getattr(error, "orig", error)
+            raise AccountsUnavailable(
+                f"the accounts' database does not answer: {reason}"
+            ) from error
 
 
 def _default() -> dict[str, Any]:

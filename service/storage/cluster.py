@@ -19,6 +19,7 @@ _VIEW = re.compile(r"CREATE VIEW IF NOT EXISTS (\w+)")
 _KEPT_VIEW = re.compile(r"CREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+)")
 _SOURCE = re.compile(r"\nFROM (\w+)")
 _ALTERED = re.compile(r"ALTER TABLE (\w+)")
+_DELETED = re.compile(r"DELETE FROM (\w+)")
 _COLUMN = re.compile(r"(?:ADD|DROP|RENAME|MODIFY) COLUMN")
 _ENGINE = re.compile(r"ENGINE = (\w*MergeTree)(?:\(([^)]*)\))?")
 _WINDOW = re.compile(r"non_replicated_deduplication_window = (\d+)")
@@ -35,6 +36,12 @@ def clustered(definition: str, cluster: str) -> list[str]:
         if kind.search(definition):
             return form(definition, f"ON CLUSTER '{checked(cluster)}'")
     raise MigrationError(f"no cluster form is known for: {definition[:100]}")
+
+
+def on_all_shards(maintenance: str, cluster: str) -> str:
+    """A deletion, or what comes after it, as every shard carries it out; an insert as it is."""
+    on = f"ON CLUSTER '{checked(cluster)}'"
+    return _ALTERED.sub(rf"\g<0>_local {on}", _DELETED.sub(rf"\g<0>_local {on}", maintenance))
 
 
 def everywhere(definition: str, cluster: str) -> str:

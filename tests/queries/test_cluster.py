@@ -6,7 +6,7 @@ import pytest
 
 from service.errors import MigrationError
 from service.migrate import migrate, migrations, pending
-from service.storage.cluster import clustered, everywhere
+from service.storage.cluster import clustered, everywhere, on_all_shards
 from service.storage.protocol import Statement
 from service.storage.statements import statement
 from tests.stores import open_chdb
@@ -19,18 +19,27 @@ def steps(cluster: str = "prod") -> list[str]:
     return [step for m in migrations("clickhouse", cluster) for step in m.steps]
 
 
+DELETING = ("expire_events", "expire_sessions_by_quarter", "free_expired")
+
+
 @pytest.fixture(scope="module")
 def written() -> list[str]:
     """Everything that is carried out on a cluster."""
     table, _ = statement("migrations_table", "clickhouse")
     altered = [*clustered(ALTERED, "prod"), *clustered(SETTINGS_ALTERED, "prod")]
-    return [*steps(), everywhere(table, "prod"), *altered]
+    texts = [statement(name, "clickhouse")[0] for name in DELETING]
+    deleting = [on_all_shards(text, "prod") for text in texts]
+    return [*steps(), everywhere(table, "prod"), *altered, *deleting]
 
 
 async def test_the_engine_can_read_every_statement(written, tmp_path):
     async with open_chdb(tmp_path) as store:
         for text in written:
-            await store.define(f"EXPLAIN AST {text}")
+            await store.define(f"EXPLAIN AST {_with_values(text)}")
+
+
+def _with_values(text: str) -> str:
+    return re.sub(r"\{\w+:Int64\}", "1", re.sub(r"\{\w+:Array\(String\)\}", "['a']", text))
 
 
 def test_every_statement_is_for_the_whole_cluster_and_may_be_repeated(written):
@@ -73,6 +82,15 @@ def test_a_new_column_is_added_to_both_tables_and_a_setting_to_the_replicated_on
         + (" AFTER source")
     )
     assert len(clustered(SETTINGS_ALTERED, "prod")) == 1
+
+
+def test_what_expires_is_deleted_on_every_shard_and_an_insert_is_spread_as_it_is():
+    texts = [on_all_shards(statement(name, "clickhouse")[0], "prod") for name in DELETING]
+    assert "DELETE FROM events_local ON CLUSTER 'prod'\nWHERE" in texts[0]
+    assert "DELETE FROM sessions_by_quarter_local ON CLUSTER 'prod'\nWHERE" in texts[1]
+    assert "ALTER TABLE events_local ON CLUSTER 'prod' APPLY" in texts[2]
+    note, _ = statement("migrations_note", "clickhouse")
+    assert on_all_shards(note, "prod") == note
 
 
 @pytest.mark.parametrize("name", ["it's", "a b", "", "x;y"])

@@ -21,12 +21,13 @@ from tests.storing import put
 GOLDEN = Path(__file__).parent / "golden.json"
 NAMES = sorted({file.name.split(".")[0] for file in directory("queries").iterdir()})
 ELSEWHERE = {"append_rows", "recognise", "migrations_done", "migrators_at_work"}
-ELSEWHERE |= {"end_call", "table_identity", "migrators_say"}
-"""The contract of the store and the tests of migrations cover them."""
-CHANGING = {name for name in NAMES if name.split("_")[0] in {"roll", "merge", "drop", "move"}}
+ELSEWHERE |= {"end_call", "table_identity", "migrators_say", "retention_held"}
+"""The contract of the store and the tests of migrations and retention cover them."""
+VERBS = {"roll", "merge", "drop", "move", "expire", "free"}
+CHANGING = {name for name in NAMES if name.split("_")[0] in VERBS}
 CHANGING |= {"migrations_table", "migrations_note", "migrators_table"}
-OWN_WAY = {"rollup_state", "transfer_rows"}
-"""Each engine has an answer of its own: where rollups end, how numbers are written as text."""
+OWN_WAY = {"rollup_state", "transfer_rows", "retention_next"}
+"""Each engine has an answer of its own: where rollups and pieces end, how numbers are written."""
 
 HOUR = 3_600_000
 START = int(NOON.timestamp() * 1000) - HOUR // 2
@@ -79,6 +80,8 @@ VALUES = {
     "ids": ["e1", "e4", "other"],
     "positions": [1, 2],
     "last": 2,
+    "tenants": [TENANT],
+    "before": START + HOUR,
 }
 ALL_TIME = {"start": -(2**62), "end": 2**62}
 
@@ -136,7 +139,7 @@ def test_what_each_engine_is_asked_is_written_down():
     """Of the other engine's statements a question must be none: verifying and migrating differ."""
     golden = json.loads(GOLDEN.read_text())["no data"]
     only = {name for name in NAMES if not has_statement(name, "clickhouse")}
-    verbs = {"append", "drop", "merge", "move", "progress", "roll", "rollup", "verify"}
+    verbs = {"append", "drop", "expire", "merge", "move", "progress", "roll", "rollup", "verify"}
     assert {name.split("_")[0] for name in only} <= verbs
     assert set(golden) == set(NAMES) - ELSEWHERE - CHANGING
 

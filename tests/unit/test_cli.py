@@ -46,6 +46,24 @@ def test_an_end_that_is_none_or_has_gone_by_is_a_usage_error(run, when):
     assert run("keys", "list").stdout.count("\n") == 1
 
 
+def test_an_environment_keeps_its_events_as_long_as_it_is_told(run):
+    assert "for ever" in run("environments", "list").stdout
+    told = run("environments", "retention", "env_default", "--days", "30").stdout
+    assert re.search(r"from before \d{4}-\d\d-\d\d \(UTC\) are deleted for good", told)
+    assert "for 30 days" in run("environments", "list").stdout
+    assert "for ever" in run("environments", "retention", "env_default", "--for-ever").stdout
+
+
+@pytest.mark.parametrize("words", [(), ("--days", "0"), ("--days", "3", "--for-ever")])
+def test_how_long_an_environment_keeps_its_events_is_said_in_one_way(run, words):
+    assert run("environments", "retention", "env_default", *words).exit_code == 2
+
+
+def test_an_environment_that_is_not_there_keeps_nothing(run):
+    refused = run("environments", "retention", "env_nobody", "--days", "3")
+    assert refused.stderr == "headrace: there is no environment env_nobody\n"
+
+
 def test_an_error_is_one_line_on_stderr_and_exit_code_1(run):
     refused = run("keys", "revoke", "key_nobody")
     assert (refused.exit_code, refused.stdout) == (1, "")
