@@ -10,6 +10,7 @@ from service.api.direct import DirectLitestar
 from service.api.events.ingestion import Door
 from service.api.events.keys import KeyRoutes
 from service.api.events.metrics import Metrics
+from service.api.events.sign_in import SignInRoutes
 from service.api.events.stats import StatsRoute
 from service.api.guards import Gate
 from service.api.health import Health, Ping
@@ -18,6 +19,7 @@ from service.api.operators import Operators, Telemetry
 from service.api.problems import answer_error
 from service.api.questions.numbers import Numbers
 from service.api.questions.receipts import ReceiptRoutes
+from service.api.rate_limits import Turnstile, networks_of
 from service.api.served import Asking
 from service.api.transfers import Transfers
 from service.bootstrap import Answering, Writing
@@ -43,7 +45,8 @@ def create_worker_app(service: Writing) -> Litestar:
 
 
 def _routes(service: Answering) -> list[HTTPRouteHandler]:
-    gate = Gate(service.keys, service.environments)
+    gate = Gate(service.keys, service.sessions, service.environments)
+    turnstile = Turnstile(service.limits, networks_of(service.settings.trusted_proxies))
     questions, receipts, mark = service.questions, service.receipts, service.mark
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
     return [
@@ -52,7 +55,8 @@ def _routes(service: Answering) -> list[HTTPRouteHandler]:
         *Metrics(asking, questions).routes(),
         *Numbers(asking, questions).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),
-        *KeyRoutes(gate, service.keys).routes(),
+        *SignInRoutes(gate, turnstile, service.sign_in, service.sessions).routes(),
+        *KeyRoutes(gate, turnstile, service.keys).routes(),
         *Telemetry(service.settings.prometheus_enabled).routes(),
         *_operators(service).routes(),
         *Transfers(service.operator_token, service.way).routes(),

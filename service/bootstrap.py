@@ -19,13 +19,23 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from service import crash
+from service.accounts.addresses import account_of
+from service.accounts.codes import Codes
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
+from service.accounts.sessions import Sessions
+from service.accounts.sign_in import Desk, SignIn
+from service.accounts.tokens import Tokens
+from service.accounts.users import Users
 from service.database import Database, is_current, open_database, upgrade
-from service.errors import AccountsUnavailable, DataDirectoryBusy, SettingsError
+from service.errors import AccountsUnavailable, DataDirectoryBusy, InvalidInput, SettingsError
 from service.following import Following
 from service.hints import Hints
 from service.ingest import Ingest
+from service.limits import Limits, LocalLimits
+from service.mail.outbox import NoMail, Outbox
+from service.mail.protocol import Mail
+from service.mail.smtp import SmtpMail
 from service.migrate import migrate, pending
 from service.publisher import Publisher
 from service.query.cache import AnswerCache
@@ -66,6 +76,9 @@ class Answering:
     database: Database
     environments: Environments
     keys: Keys
+    sessions: Sessions
+    sign_in: SignIn
+    limits: Limits
     stream: Stream
     store: EventStore
     shared: Shared | None
@@ -227,6 +240,7 @@ class _Accounts:
     database: Database
     environments: Environments
     keys: Keys
+    users: Users
 
 
 async def _open_accounts(settings: Settings, parts: AsyncExitStack) -> _Accounts:
@@ -237,7 +251,14 @@ async def _open_accounts(settings: Settings, parts: AsyncExitStack) -> _Accounts
     chosen = {"yes": True, "no": False, "auto": settings.on_loopback}
     await environments.ensure_default(chosen[settings.public_metrics])
     await keys.ensure_bootstrap(settings.bootstrap_api_key)
-    return _Accounts(database, environments, keys)
+    return _Accounts(database, environments, keys, Users(database, _owner(settings)))
+
+
+def _owner(settings: Settings) -> str:
+    try:
+        return account_of(settings.owner_email) if settings.owner_email else ""
+    except InvalidInput as error:
+        raise SettingsError(f"HEADRACE_OWNER_EMAIL: {error}") from None
 
 
 async def _open_database(settings: Settings, parts: AsyncExitStack) -> Database:
@@ -294,6 +315,9 @@ async def _make_answering(
     cache = AnswerCache(settings.cache_seconds, share=Share(shared, settings.cache_seconds))
     parts.push_async_callback(cache.close)
     receipts = Receipts(secret)
+    sessions = _open_sessions(settings, parts, accounts, secret)
+    limits = LocalLimits()
+    desk = Desk(Codes(secret), accounts.users, sessions, _mail(settings), limits)
     hints = Hints(writer.near_net if writer else None, shared=shared)
     publisher = Publisher(stream, mark, hints, settings)
     return Answering(
@@ -301,6 +325,9 @@ async def _make_answering(
         database=accounts.database,
         environments=accounts.environments,
         keys=accounts.keys,
+        sessions=sessions,
+        sign_in=SignIn(accounts.database, desk),
+        limits=limits,
         stream=stream,
         store=store,
         shared=shared,
@@ -314,6 +341,24 @@ async def _make_answering(
         started_at=time.time(),
         follows=await _follow(parts, backing, writer),
     )
+
+
+def _open_sessions(
+    settings: Settings, parts: AsyncExitStack, accounts: _Accounts, secret: bytes
+) -> Sessions:
+    former = [text.encode() for text in settings.former_secrets]
+    sessions = Sessions(accounts.database, Tokens(secret, former))
+    parts.push_async_callback(sessions.close)
+    return sessions
+
+
+def _mail(settings: Settings) -> Mail:
+    if settings.smtp_url:
+        return SmtpMail(settings.smtp_url, settings.mail_from)
+    if settings.environment == "production":
+        log().warning("start.no_mail", advice="nobody signs in by e-mail: set HEADRACE_SMTP_URL")
+        return NoMail()
+    return Outbox(settings.data_dir / "outbox")
 
 
 async def _follow(

@@ -16,7 +16,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -93,6 +94,16 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Raises AccountsUnavailable when the database does not answer in the block."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, NoConnectionFree) as error:
+        reason = getattr(error, "orig", error)
+        raise AccountsUnavailable(f"the accounts' database does not answer: {reason}") from error
 
 
 def open_database(settings: Settings) -> Database:

@@ -7,7 +7,8 @@
     ├── RequestTimeout         REQUEST_TIMEOUT        the body did not arrive in time
     ├── Unauthenticated        UNAUTHORIZED           no credential, or not a valid one
     │   ├── MissingKey         MISSING_API_KEY
-    │   └── InvalidKey         INVALID_API_KEY
+    │   ├── InvalidKey         INVALID_API_KEY
+    │   └── InvalidCode        INVALID_CODE           not the code that was mailed
     ├── Forbidden              FORBIDDEN              the credential may not do this
     ├── NotFound               NOT_FOUND
     ├── Retryable                                     may succeed after `retry_after` seconds
@@ -16,6 +17,8 @@
     │   ├── QuestionTooBig        QUESTION_TOO_BIG       past the time or memory cap; narrow it
     │   ├── AnalyticsUnavailable  ANALYTICS_UNAVAILABLE  the event store does not answer
     │   ├── AccountsUnavailable   ACCOUNTS_UNAVAILABLE   the accounts' database does not answer
+    │   ├── MailUnavailable       MAIL_UNAVAILABLE       no letter could be sent
+    │   ├── RateLimited           RATE_LIMITED           too often; wait
     │   └── Unreachable           UNREACHABLE            no answer came; send the same ids again
     ├── SettingsError          SETTINGS               a setting is wrong; the start is refused
     ├── MigrationError         MIGRATION              the schema does not fit this program
@@ -87,6 +90,12 @@ class InvalidKey(Unauthenticated):
     code = "INVALID_API_KEY"
 
 
+class InvalidCode(Unauthenticated):
+    """The code is wrong, used, expired, or was tried too often."""
+
+    code = "INVALID_CODE"
+
+
 class Forbidden(HeadraceError):
     """The credential is valid but may not do this."""
 
@@ -137,6 +146,18 @@ class AccountsUnavailable(Retryable):
     """The database of accounts does not answer."""
 
     code = "ACCOUNTS_UNAVAILABLE"
+
+
+class MailUnavailable(Retryable):
+    """No letter could be sent."""
+
+    code = "MAIL_UNAVAILABLE"
+
+
+class RateLimited(Retryable):
+    """Asked too often; the same request may succeed after `Retry-After`."""
+
+    code = "RATE_LIMITED"
 
 
 class SettingsError(HeadraceError):

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
@@ -40,6 +41,13 @@ class Settings:
         "",
         "Signs receipts and tokens; the same for all processes of a service. "
         "Empty: made at the first start and kept in the data directory.",
+        secret=True,
+    )
+    former_secret_keys: str = _setting(
+        "HEADRACE_FORMER_SECRET_KEYS",
+        "",
+        "Values that `SECRET_KEY` had before, with commas between: tokens signed with them go on "
+        "until their time is over.",
         secret=True,
     )
     data_dir: Path = _setting(  # noqa: RUF009
@@ -110,6 +118,29 @@ class Settings:
         "auto",
         "Whether anonymous calls see the default environment's metrics. "
         "`auto`: only while listening on loopback.",
+    )
+
+    owner_email: str = _setting(
+        "HEADRACE_OWNER_EMAIL",
+        "",
+        "The address of whoever shall own the default environment and be superuser. "
+        "Empty: the first who signs in.",
+    )
+    smtp_url: str = _setting(
+        "HEADRACE_SMTP_URL",
+        "",
+        "Where letters are handed over, `smtp://user:password@host:587` (or smtps). Empty: in "
+        "development the folder `outbox` and the log, in production nobody signs in by e-mail.",
+        secret=True,
+    )
+    mail_from: str = _setting(
+        "HEADRACE_MAIL_FROM", "Headrace <headrace@localhost>", "The sender of letters."
+    )
+    trusted_proxies: str = _setting(
+        "HEADRACE_TRUSTED_PROXIES",
+        "",
+        "Addresses or networks of proxies, with commas between. `X-Forwarded-For` is believed from "
+        "them alone; without it all callers behind a proxy share one limit.",
     )
 
     # The door
@@ -196,6 +227,10 @@ class Settings:
         return [server.strip() for server in self.nats_url.split(",") if server.strip()]
 
     @property
+    def former_secrets(self) -> list[str]:
+        return [part.strip() for part in self.former_secret_keys.split(",") if part.strip()]
+
+    @property
     def replicas(self) -> int:
         """How many copies of the stream are kept."""
         return self.stream_replicas or (3 if len(self.nats_servers) >= 3 else 1)
@@ -245,6 +280,7 @@ def _checked(settings: Settings) -> Settings:
             _refuse_wrong_url(variable, server, schemes)
     if settings.clickhouse_cluster:
         _refuse_wrong_cluster(settings)
+    _refuse_wrong_networks(settings.trusted_proxies)
     if settings.environment == "production" and not settings.secret_key:
         raise SettingsError("HEADRACE_ENV=production needs SECRET_KEY (32 random bytes or more)")
     return settings
@@ -255,6 +291,7 @@ _SCHEMES = {
     "CLICKHOUSE_URL": ("http", "https", "chdb"),
     "REDIS_URL": ("redis", "rediss"),
     "POSTGRES_URL": ("postgresql", "postgres"),
+    "HEADRACE_SMTP_URL": ("smtp", "smtps"),
 }
 """What the URL of each part may begin with."""
 
@@ -295,6 +332,14 @@ def _refuse_wrong_url(variable: str, url: str, schemes: Sequence[str]) -> None:
             raise SettingsError(f"{variable} names a folder: chdb:///var/lib/headrace/chdb")
     elif not host:
         raise SettingsError(f"{variable} names no host: {parts.scheme}://host")
+
+
+def _refuse_wrong_networks(text: str) -> None:
+    for part in text.split(","):
+        try:
+            ip_network(part.strip() or "::1", strict=False)
+        except ValueError as error:
+            raise SettingsError(f"HEADRACE_TRUSTED_PROXIES: {error}") from None
 
 
 def _refuse_wrong_cluster(settings: Settings) -> None:

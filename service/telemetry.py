@@ -99,33 +99,44 @@ def exposition() -> bytes:
 
 
 _SECRET_FIELD = re.compile(r"key|token|secret|password|authorization|cookie|body|code$", re.I)
-_SECRET_TEXT = re.compile(r"evp_[\w-]{8,}|(?<=://)[^/\s@]+@|Bearer\s+\S+")
+_SECRET_TEXT = re.compile(r"evp_[\w-]{8,}|(?<=://)[^/\s@]+@|Bearer\s+\S+|eyJ[\w-]+\.[\w-]+\.[\w-]*")
+_MASK = "********"
 
 
 def redact(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Mask fields that are named like secrets, and secrets inside texts."""
+    """Mask fields that are named like secrets, and secrets inside texts, however deep they are."""
     for name, value in event.items():
-        if name != "event" and _SECRET_FIELD.search(name):
-            event[name] = "********"
-        elif isinstance(value, str):
-            event[name] = _SECRET_TEXT.sub("********", value)
+        event[name] = value if name == "event" else _redacted(name, value)
     return event
+
+
+def _redacted(name: Any, value: Any) -> Any:
+    if isinstance(name, str) and _SECRET_FIELD.search(name):
+        return _MASK
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(_MASK, value)
+    if isinstance(value, dict):
+        return {key: _redacted(key, inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_redacted(None, inner) for inner in value]
+    return value
 
 
 def configure_logs(form: Literal["auto", "console", "json"]) -> None:
     """Send logs to stderr, as lines for people or as JSON."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
-        if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    last: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,  # before the masks: there are texts in it
             redact,
-            *last,
+            last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

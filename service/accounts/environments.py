@@ -1,5 +1,6 @@
 """Environments: each is one tenant, with its own events, keys and answers."""
 
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,9 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.accounts.tiers import ENTERPRISE, FREE
 from service.database import Database, metadata
 from service.errors import AccountsUnavailable, NotFound
 
@@ -22,6 +25,7 @@ environments = Table(
     Column("public_metrics", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("retention_days", Integer, nullable=True),
+    Column("tier", String(32), nullable=False),
 )
 
 
@@ -34,8 +38,10 @@ class Environment:
     public_metrics: bool
     """Whether anonymous calls may see its metrics."""
     created_at: int
-    retention_days: int | None = None
+    retention_days: int | None
     """Days of event time that it keeps its events; None keeps them for ever."""
+    tier: str
+    """The largest tier that its keys may have."""
 
 
 class Environments:
@@ -54,19 +60,20 @@ class Environments:
 
         `public_metrics` sets who sees them, now and for good; None leaves that as it is.
         """
+        default = _row(DEFAULT_ENVIRONMENT, "default", ENTERPRISE)
         async with self._database.writing() as connection:
             mine = select(environments.c.id).where(environments.c.id == DEFAULT_ENVIRONMENT)
             if (await connection.execute(mine)).first() is None:
-                await connection.execute(insert(environments).values(**_default()))
+                await connection.execute(insert(environments).values(**default))
             if public_metrics is not None:
                 await connection.execute(
                     update(environments)
                     .where(environments.c.id == DEFAULT_ENVIRONMENT)
                     .values(public_metrics=public_metrics)
                 )
-        default = await self.find(DEFAULT_ENVIRONMENT)
-        self._public_tenant = default.id if default.public_metrics else None
-        return default
+        found = await self.find(DEFAULT_ENVIRONMENT)
+        self._public_tenant = found.id if found.public_metrics else None
+        return found
 
     async def find(self, environment_id: str) -> Environment:
         """The environment of this id; raises NotFound."""
@@ -107,10 +114,18 @@ class Environments:
             ) from error
 
 
-def _default() -> dict[str, Any]:
+async def new_environment(connection: AsyncConnection, name: str) -> str:
+    """Make an environment of the smallest tier in the caller's transaction; its id."""
+    row = _row(f"env_{secrets.token_hex(12)}", name, FREE)
+    await connection.execute(insert(environments).values(**row))
+    return str(row["id"])
+
+
+def _row(environment_id: str, name: str, tier: str) -> dict[str, Any]:
     return {
-        "id": DEFAULT_ENVIRONMENT,
-        "name": "default",
+        "id": environment_id,
+        "name": name,
         "public_metrics": False,
         "created_at": time.time_ns() // 1_000_000,
+        "tier": tier,
     }

@@ -23,6 +23,8 @@ PACE = 0.05
 """Seconds between two readings at least."""
 READ_TIMEOUT = 2.0
 """Seconds after which a reading counts as failed."""
+SWEEP = 60.0
+"""Seconds between two looks for rows that are over."""
 
 _SILENT = "the accounts' database does not answer"
 
@@ -44,16 +46,19 @@ class Follower(Generic[T]):
     """Finds rows by their mark, at most `FRESH` seconds behind the table.
 
     `read_changes(revision)` gives the rows changed after a revision, from 0 all of them. Rows go
-    on being found for `grace` seconds while it fails.
+    on being found for `grace` seconds while it fails. Those that are over are let go of some time.
     """
 
     def __init__(
         self,
         read_changes: Callable[[int], Awaitable[Sequence[Change[T]]]],
         grace: float = GRACE,
+        is_over: Callable[[T], bool] = lambda _: False,
     ) -> None:
         self._read_changes = read_changes
         self._grace = grace
+        self._is_over = is_over
+        self._swept_at = time.monotonic()
         self._rows: dict[str, T] = {}
         self._marks: dict[str, str] = {}
         self._revision = 0
@@ -115,12 +120,20 @@ class Follower(Generic[T]):
             self._apply(change)
         self._read_at = self._began_at
         self._failed = False
+        if self._began_at > self._swept_at + SWEEP:
+            self._sweep()
 
     def _fail(self, error: Exception) -> None:
         accounts_failures.inc()
         if not self._failed:
             log().warning("accounts.read_failed", error=repr(error), grace_seconds=self._grace)
         self._failed = True
+
+    def _sweep(self) -> None:
+        self._swept_at = self._began_at
+        for row_id, mark in list(self._marks.items()):
+            if self._is_over(self._rows[mark]):
+                del self._rows[mark], self._marks[row_id]
 
     def _apply(self, change: Change[T]) -> None:
         former = self._marks.pop(change.id, None)

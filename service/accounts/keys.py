@@ -20,23 +20,25 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    or_,
     select,
     update,
 )
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts.environments import DEFAULT_ENVIRONMENT
+from service.accounts.environments import DEFAULT_ENVIRONMENT, environments
 from service.accounts.follower import Change, Follower
+from service.accounts.tiers import ENTERPRISE, TIERS, is_within
 from service.database import Database, metadata
-from service.errors import InvalidInput, InvalidKey, NotFound, SettingsError
+from service.errors import Forbidden, InvalidInput, InvalidKey, NotFound, SettingsError
 from service.telemetry import log
 
 SCOPES = ("ingest", "read", "admin")
 """What a key may be allowed: send events, ask questions, manage keys."""
 
-ENTERPRISE = "enterprise"
-"""The tier without a rate limit."""
+MOST_KEYS = 100
+"""Live keys of one environment: every process keeps all of them in memory."""
 
 BOOTSTRAP_ID = "key_bootstrap"
 """The id of the key that the setting HEADRACE_BOOTSTRAP_API_KEY gives."""
@@ -140,18 +142,21 @@ class Keys:
         scopes: Collection[str],
         *,
         tenant: str = DEFAULT_ENVIRONMENT,
-        tier: str = ENTERPRISE,
+        tier: str | None = None,
         expires_at: int | None = None,
     ) -> NewKey:
-        """Make a key; `expires_at` in ms since 1970 UTC.
+        """Make a key; `expires_at` in ms since 1970 UTC. Without a `tier` it has its environment's.
 
-        Raises InvalidInput for a name or scopes that will not do.
+        Raises InvalidInput for a name, scopes or a tier that will not do, and for one key too many;
+        Forbidden for a tier beyond the environment's; NotFound for an unknown environment.
         """
-        _check(name, scopes)
+        _check(name, scopes, tier)
         text = f"evp_{secrets.token_urlsafe(32)}"
         row = _row(f"key_{secrets.token_hex(8)}", text, name, scopes)
-        row |= {"environment_id": tenant, "tier": tier, "expires_at": expires_at}
         async with self._database.writing() as connection:
+            granted = await _granted(connection, tenant, tier)
+            await _check_room(connection, tenant)
+            row |= {"environment_id": tenant, "tier": granted, "expires_at": expires_at}
             await connection.execute(
                 insert(api_keys).values(**row, revision=await _next_revision(connection))
             )
@@ -248,11 +253,34 @@ async def _replace_bootstrap(connection: AsyncConnection, text: str) -> None:
         await connection.execute(insert(api_keys).values(**row))
 
 
-def _check(name: str, scopes: Collection[str]) -> None:
+def _check(name: str, scopes: Collection[str], tier: str | None) -> None:
     if not 1 <= len(name) <= 128 or not name.isprintable():
         raise InvalidInput("a key's name has 1 to 128 printable characters", "name")
     if not scopes or not set(scopes) <= set(SCOPES):
         raise InvalidInput(f"scopes are some of {', '.join(SCOPES)}", "scopes")
+    if tier is not None and tier not in TIERS:
+        raise InvalidInput(f"a tier is one of {', '.join(TIERS)}", "tier")
+
+
+async def _granted(connection: AsyncConnection, tenant: str, tier: str | None) -> str:
+    """The tier that a key gets: the one asked for, or that of its environment."""
+    mine = select(environments.c.tier).where(environments.c.id == tenant)
+    largest = (await connection.execute(mine)).scalar_one_or_none()
+    if largest is None:
+        raise NotFound(f"there is no environment {tenant}")
+    if tier is not None and not is_within(tier, largest):
+        raise Forbidden(f"the keys of this environment have at most the tier {largest}")
+    return tier or str(largest)
+
+
+async def _check_room(connection: AsyncConnection, tenant: str) -> None:
+    live = select(func.count()).where(
+        api_keys.c.environment_id == tenant,
+        api_keys.c.revoked_at.is_(None),
+        or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > _now()),
+    )
+    if (await connection.execute(live)).scalar_one() >= MOST_KEYS:
+        raise InvalidInput(f"an environment has at most {MOST_KEYS} keys: revoke one first")
 
 
 def _row(key_id: str, text: str, name: str, scopes: Collection[str]) -> dict[str, Any]:

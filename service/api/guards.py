@@ -1,15 +1,69 @@
-"""Who calls, and whether they may: API keys and their scopes."""
+"""Who calls, and whether they may: API keys, session tokens, and the rule of each route."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from service.accounts.keys import Principal
-from service.errors import Forbidden, InvalidKey, MissingKey
+from service.accounts.sessions import SignedIn
+from service.accounts.tokens import is_token
+from service.errors import Forbidden, InvalidKey, MissingKey, Unauthenticated
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may call a route. Each route declares one; a test holds every route to it."""
+
+    about: str
+    """As the documentation says it."""
+    scopes: tuple[str, ...] = ()
+    """The caller needs one of these."""
+    keys: bool = False
+    """Whether an API key will do."""
+    sessions: bool = False
+    """Whether a session token will do."""
+    public: bool = False
+    """Whether nobody needs to be named while there is an environment with public metrics."""
+    operator: bool = False
+    """Whether it takes the operator's token, and nothing else."""
+    counted: bool = False
+    """Whether the calls of an address are limited."""
+
+
+OPEN = Rule("anybody")
+OPERATOR = Rule("the operator's token", operator=True)
+SENDS = Rule("a key with `ingest`", ("ingest",), keys=True)
+FOLLOWS = Rule(
+    "a key with `ingest` or `read`, or a user", ("ingest", "read"), keys=True, sessions=True
+)
+READS = Rule(
+    "a key with `read`, or a user; nobody in particular where metrics are public",
+    ("read",),
+    keys=True,
+    sessions=True,
+    public=True,
+)
+SIGNS_IN = Rule("anybody", counted=True)
+SIGNED_IN = Rule("a user", sessions=True, counted=True)
+MAKES_KEYS = Rule("a user who owns the environment", ("admin",), sessions=True, counted=True)
+KEEPS_KEYS = Rule(
+    "a key with `admin`, or a user who owns the environment",
+    ("admin",),
+    keys=True,
+    sessions=True,
+    counted=True,
+)
 
 
 class Verifier(Protocol):
     """What the gate needs of the keys."""
 
     async def verify(self, text: str) -> Principal: ...
+
+
+class SessionVerifier(Protocol):
+    """What the gate needs of the sessions."""
+
+    async def verify(self, token: str) -> SignedIn: ...
 
 
 class Openness(Protocol):
@@ -23,42 +77,64 @@ class Openness(Protocol):
 class Gate:
     """Lets a request in as somebody, or not at all.
 
-    A key is read from `x-api-key`, or from `Authorization: Bearer evp_…`.
+    A key is read from `x-api-key`, or from `Authorization: Bearer evp_…`; a session token from
+    `Authorization: Bearer eyJ…`. Where a route takes keys, `x-api-key` is asked first.
     """
 
-    def __init__(self, keys: Verifier, environments: Openness) -> None:
+    def __init__(self, keys: Verifier, sessions: SessionVerifier, environments: Openness) -> None:
         self._keys = keys
+        self._sessions = sessions
         self._environments = environments
 
-    async def caller(self, headers: dict[bytes, bytes], *scopes: str) -> Principal:
-        """Whose key came with the request; it needs one of `scopes`.
+    async def caller(self, headers: dict[bytes, bytes], rule: Rule) -> Principal:
+        """For whom the request speaks, if the rule lets them.
 
-        Raises MissingKey, InvalidKey or Forbidden.
+        Raises MissingKey, InvalidKey, Unauthenticated or Forbidden.
         """
-        text = key_of(headers)
-        if text is None:
-            raise MissingKey("send an API key in the header x-api-key")
-        principal = await self._keys.verify(text)
-        if not any(scope in principal.scopes for scope in scopes):
-            raise Forbidden(f"this needs a key with the scope {' or '.join(scopes)}")
+        principal = await self._principal(headers, rule)
+        if not any(scope in principal.scopes for scope in rule.scopes):
+            raise Forbidden(f"this needs the scope {' or '.join(rule.scopes)}")
         return principal
 
     async def reader(self, headers: dict[bytes, bytes]) -> str:
-        """The tenant whose metrics the caller sees: the key's, or without one the public one."""
+        """The tenant whose metrics the caller sees: his own, or the public one for nobody."""
         if b"x-api-key" not in headers and b"authorization" not in headers:
             if (tenant := self._environments.public_tenant()) is None:
                 raise MissingKey("these metrics are not public: send an API key in x-api-key")
             return tenant
-        return (await self.caller(headers, "read")).tenant
+        return (await self.caller(headers, READS)).tenant
+
+    async def user(self, headers: dict[bytes, bytes]) -> SignedIn:
+        """Who is signed in. Raises Unauthenticated."""
+        token = _bearer(headers)
+        if token is None:
+            raise Unauthenticated("sign in, and send the token as Authorization: Bearer")
+        return await self._sessions.verify(token)
+
+    async def _principal(self, headers: dict[bytes, bytes], rule: Rule) -> Principal:
+        if not rule.keys:
+            return (await self.user(headers)).principal
+        text = key_of(headers)
+        if text is None:
+            raise MissingKey("send an API key in the header x-api-key")
+        if is_token(text) and b"x-api-key" not in headers:
+            if not rule.sessions:
+                raise MissingKey("a session token does not do here: send an API key in x-api-key")
+            return (await self._sessions.verify(text)).principal
+        return await self._keys.verify(text)
 
 
 def key_of(headers: dict[bytes, bytes]) -> str | None:
     """The key's text; None when the request carries none. Raises InvalidKey for another scheme."""
     if (text := headers.get(b"x-api-key")) is not None:
         return text.decode("latin-1").strip()
-    if (authorization := headers.get(b"authorization")) is None:
+    if b"authorization" not in headers:
         return None
-    scheme, _, credential = authorization.decode("latin-1").partition(" ")
-    if scheme.lower() != "bearer":
+    if (credential := _bearer(headers)) is None:
         raise InvalidKey("of Authorization only the scheme Bearer is understood")
-    return credential.strip()
+    return credential
+
+
+def _bearer(headers: dict[bytes, bytes]) -> str | None:
+    scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else None

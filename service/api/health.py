@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 
 import service
 from service.api.answers import Answer, iso, json_answer
+from service.api.guards import OPEN
 from service.api.openapi import Said, document, read
 from service.telemetry import log
 
@@ -53,18 +54,18 @@ class Liveness(msgspec.Struct):
 
 _HEALTH = Said(
     "health",
+    OPEN,
     [
         document(200, HealthReport, "Healthy or degraded."),
         document(503, HealthReport, "Unhealthy: the store or the stream is down."),
     ],
-    key=False,
 )
 _READY = Said(
     "health",
+    OPEN,
     [document(200, Readiness, "Ready for work."), document(503, Readiness, "Not ready.")],
-    key=False,
 )
-_ALIVE = Said("health", [document(200, Liveness, "Alive.")], key=False)
+_ALIVE = Said("health", OPEN, [document(200, Liveness, "Alive.")])
 _LIVE = json_answer(200, Liveness(live=True))
 
 

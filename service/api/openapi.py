@@ -31,6 +31,7 @@ from litestar.types import Method
 
 import service
 from service.api.answers import Answer, Success
+from service.api.guards import Rule
 from service.api.problems import ProblemBody
 
 _STATIC = Path(__file__).parent / "static"
@@ -68,18 +69,23 @@ class Said:
     """What the document says of a route beside its path and the handler's docstring."""
 
     tag: str
+    rule: Rule
     responses: Sequence[tuple[int, ResponseSpec]]
     parameters: Sequence[Parameter] = ()
     body: RequestBody | None = None
-    key: bool = True
-    """Whether the route takes an API key."""
 
 
 def read(path: str, handler: Any, said: Said) -> list[HTTPRouteHandler]:
     """The handlers of a resource that is read: GET, and HEAD with the same headers."""
     return [
         get(path, **_documentation(handler, said))(handler),
-        route(path, http_method="HEAD", status_code=200, include_in_schema=False)(handler),
+        route(
+            path,
+            http_method="HEAD",
+            status_code=200,
+            include_in_schema=False,
+            opt={"rule": said.rule},
+        )(handler),
     ]
 
 
@@ -132,9 +138,21 @@ def _documentation(handler: Any, said: Said) -> dict[str, Any]:
         "summary": handler.__doc__.partition("\n")[0].rstrip("."),
         "description": handler.__doc__.partition("\n")[2].strip() or None,
         "responses": dict(said.responses),
-        "security": [{"apiKey": []}] if said.key else None,
+        "security": _security(said.rule),
+        "opt": {"rule": said.rule},
         "operation_class": _operation(said),
     }
+
+
+def _security(rule: Rule) -> list[dict[str, list[str]]] | None:
+    """The credentials that will do, one of them; an empty one stands for none at all."""
+    ways = {
+        "apiKey": rule.keys,
+        "session": rule.sessions,
+        "operator": rule.operator,
+    }
+    named: list[dict[str, list[str]]] = [{name: []} for name, does in ways.items() if does]
+    return [*named, {}] if rule.public else named or None
 
 
 def _operation(said: Said) -> type[Operation]:
@@ -194,7 +212,9 @@ def openapi_config() -> OpenAPIConfig:
         ),
         components=Components(
             security_schemes={
-                "apiKey": SecurityScheme("apiKey", name="x-api-key", security_scheme_in="header")
+                "apiKey": SecurityScheme("apiKey", name="x-api-key", security_scheme_in="header"),
+                "session": SecurityScheme("http", scheme="bearer", bearer_format="JWT"),
+                "operator": SecurityScheme("http", scheme="bearer"),
             }
         ),
         use_handler_docstrings=True,

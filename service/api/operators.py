@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from service import dead_letters
 from service.api.answers import Answer, Success, headers_of, iso, json_answer
-from service.api.guards import key_of
+from service.api.guards import OPEN, OPERATOR, key_of
 from service.api.openapi import Said, change, data, document, read, refusal, text_parameter
 from service.errors import InvalidInput, Unauthenticated
 from service.inspection import inspect
@@ -140,11 +140,12 @@ def report_of(letter: DeadLetter) -> DeadLetterReport:
 
 _REFUSED = refusal(401, "Not the operator's token.")
 _NUMBER = text_parameter("number", "The dead letter's number.", where="path")
-_METRICS = Said("operators", [document(200, str, "The series.")], key=False)
-_VERIFY = Said("operators", [data(200, Inspection, "What was compared."), _REFUSED])
-_LIST = Said("operators", [data(200, DeadLetterList, "The dead letters."), _REFUSED])
+_METRICS = Said("operators", OPEN, [document(200, str, "The series.")])
+_VERIFY = Said("operators", OPERATOR, [data(200, Inspection, "What was compared."), _REFUSED])
+_LIST = Said("operators", OPERATOR, [data(200, DeadLetterList, "The dead letters."), _REFUSED])
 _CHANGE = Said(
     "operators",
+    OPERATOR,
     [data(200, dict[str, int], "Done."), _REFUSED, refusal(404, "There is no such letter.")],
     [_NUMBER],
 )

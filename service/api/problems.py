@@ -22,6 +22,7 @@ from service.errors import (
     HeadraceError,
     InvalidInput,
     NotFound,
+    RateLimited,
     RequestTimeout,
     Retryable,
     TooLarge,
@@ -39,6 +40,7 @@ _STATUS: dict[type[Exception], int] = {
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    RateLimited: 429,
     TransferFailed: 409,
     Retryable: 503,
 }
@@ -86,7 +88,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Problem:
         return Problem(_framework(error))
     if isinstance(error, ClientGone):
         return Problem(problem(400, InvalidInput.code, "the request ended before its body did"))
-    return Problem(_unexpected(request.scope["path"], error))
+    return Problem(_unexpected(request.scope["method"], request.scope["path"], error))
 
 
 def problem(
@@ -122,14 +124,16 @@ def _framework(error: HTTPException) -> Answer:
     return problem(error.status_code, code, error.detail, None, *headers)
 
 
-def _unexpected(path: str, error: Exception) -> Answer:
+def _unexpected(method: str, path: str, error: Exception) -> Answer:
     incident = token_hex(8)
     log().error("api.failed", incident=incident, path=path, exc_info=error)
     message = "something failed here; the log names it under this id"
-    return problem(500, _code_of_route(path), message, {"id": incident})
+    return problem(500, _code_of_route(method, path), message, {"id": incident})
 
 
-def _code_of_route(path: str) -> str:
+def _code_of_route(method: str, path: str) -> str:
+    if method == "POST" and path.startswith("/api/auth/api-key"):
+        return "API_KEY_GENERATION_ERROR"
     if path.startswith("/api/v1/analytics") or path.endswith("/stats"):
         return "ANALYTICS_ERROR"
     return "INGESTION_ERROR" if path.startswith("/api/v1/events") else HeadraceError.code

@@ -16,7 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer, Success, headers_of, json_answer
 from service.api.bodies import read_body
-from service.api.guards import key_of
+from service.api.guards import OPERATOR, key_of
 from service.api.openapi import Said, change, data, document, read, refusal, text_parameter
 from service.errors import InvalidInput, Unauthenticated
 from service.transfer.incoming import Landed, Way, land
@@ -152,11 +152,12 @@ _PIECE = [
     text_parameter("first", "The number of the first row in its file, for messages."),
     text_parameter("again", "`true` when an earlier try may have sent it."),
 ]
-_EXTENT = Said("operators", [data(200, Extent, "The pieces."), *_REFUSED], _STRETCH)
-_ROWS = Said("operators", [document(200, bytes, "An Arrow stream."), *_REFUSED], _STRETCH)
-_SUMS = Said("operators", [data(200, dict[str, int], "The sums."), *_REFUSED], _STRETCH)
+_EXTENT = Said("operators", OPERATOR, [data(200, Extent, "The pieces."), *_REFUSED], _STRETCH)
+_ROWS = Said("operators", OPERATOR, [document(200, bytes, "An Arrow stream."), *_REFUSED], _STRETCH)
+_SUMS = Said("operators", OPERATOR, [data(200, dict[str, int], "The sums."), *_REFUSED], _STRETCH)
 _IMPORT = Said(
     "operators",
+    OPERATOR,
     [
         data(200, Landed, "What became of the rows."),
         *_REFUSED,

@@ -15,12 +15,14 @@ import httpx2
 import uvicorn
 
 from service.accounts.keys import Principal
+from service.accounts.sessions import SignedIn
 from service.api.wire import HeadraceProtocol
 from service.app import create_app
-from service.errors import InvalidKey
+from service.errors import InvalidKey, Unauthenticated
 from service.events import unpack
 from service.hints import Hints
 from service.ingest import Ingest
+from service.limits import LocalLimits
 from service.publisher import Publisher
 from service.query.cache import AnswerCache, Served
 from service.query.run import ReceiptCounts, Stats
@@ -44,6 +46,13 @@ class Keys:
         if text not in SCOPES:
             raise InvalidKey("the API key is unknown, expired or revoked")
         return Principal(TENANT, frozenset(SCOPES[text]), text, text)
+
+
+class Sessions:
+    """Nobody is signed in."""
+
+    async def verify(self, token: str) -> SignedIn:
+        raise Unauthenticated("this session has ended: sign in again")
 
 
 @dataclass
@@ -161,6 +170,9 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         store=Pinged(),
         database=Pinged(),
         keys=Keys(),
+        sessions=Sessions(),
+        sign_in=None,
+        limits=LocalLimits(),
         environments=Environments(),
         questions=Questions(),
         ingest=Ingest(publisher, receipts, settings),

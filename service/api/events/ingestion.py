@@ -10,7 +10,7 @@ from litestar.types import HTTPScope
 from service.api.answers import Answer, Success, headers_of, json_answer
 from service.api.bodies import JSON, content_type, read_body
 from service.api.events.records import DECODERS, EVENT_SCHEMA, MOST_EVENTS, one_event
-from service.api.guards import Gate
+from service.api.guards import SENDS, Gate
 from service.api.openapi import Said, body_of, change, data, refusal, text_parameter
 from service.api.problems import problem
 from service.api.served import parameters_of
@@ -77,7 +77,7 @@ class Door:
         """
         scope = request.scope
         headers = headers_of(scope)
-        caller = await self._gate.caller(headers, "ingest")
+        caller = await self._gate.caller(headers, SENDS)
         ack_stored = _wants_stored(scope)
         content_type(headers, JSON)
         body = await self._body(request, headers)
@@ -97,7 +97,7 @@ class Door:
         """
         scope = request.scope
         headers = headers_of(scope)
-        caller = await self._gate.caller(headers, "ingest")
+        caller = await self._gate.caller(headers, SENDS)
         ack_stored = _wants_stored(scope)
         decode = DECODERS[content_type(headers, *DECODERS)]
         verdict = await self._ingest.accept(
@@ -218,6 +218,7 @@ _TAKEN = {
 }
 _ONE = Said(
     "events",
+    SENDS,
     [
         data(202, Taken, "New.", _TAKEN),
         data(200, Taken, "Duplicate.", {**_TAKEN, "accepted": False, "duplicate": True}),
@@ -228,6 +229,7 @@ _ONE = Said(
 )
 _BATCH = Said(
     "events",
+    SENDS,
     [data(202, TakenBatch, "Taken, but for those in `rejected`."), *_REFUSALS],
     _PARAMETERS,
     body_of(

@@ -1,15 +1,35 @@
-"""`/api/auth/api-key`: the keys of an environment, listed and revoked by one with scope `admin`."""
+"""`/api/auth/api-key`: the keys of an environment, made, listed and revoked."""
 
-from typing import Any
+import time
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
-from service.accounts.keys import Key, Keys
+from service.accounts.keys import SCOPES, Key, Keys, NewKey, Principal
+from service.accounts.tiers import TIERS
 from service.api.answers import Answer, Success, headers_of, iso, json_answer
-from service.api.guards import Gate
-from service.api.openapi import Said, change, data, read, refusal, text_parameter
+from service.api.forms import read_form
+from service.api.guards import KEEPS_KEYS, MAKES_KEYS, Gate, Rule
+from service.api.openapi import Said, body_of, change, data, read, refusal, text_parameter
+from service.api.rate_limits import Turnstile
+from service.errors import InvalidInput
+
+Scope = Literal["ingest", "read", "admin"]
+
+USUAL_SCOPES: tuple[Scope, ...] = ("ingest", "read")
+"""What a key made over HTTP may do if nothing else is said."""
+
+
+class KeyRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The key that is wanted. A field that nobody knows is refused: it may have been a limit."""
+
+    name: str
+    scopes: list[Scope] = msgspec.field(default_factory=lambda: list(USUAL_SCOPES))
+    expires_at: datetime | None = None
+    tier: str | None = None
 
 
 class KeyReport(msgspec.Struct, rename="camel"):
@@ -32,23 +52,52 @@ class KeyList(msgspec.Struct):
     keys: list[KeyReport]
 
 
-class KeyRoutes:
-    """Keys as their environment's administrators see them."""
+class NewKeyReport(msgspec.Struct, rename="camel"):
+    """A key just made. `apiKey` cannot be had again."""
 
-    def __init__(self, gate: Gate, keys: Keys) -> None:
+    api_key: str
+    message: str
+    key_id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    tier: str
+    created_at: str
+    expires_at: str | None
+
+
+class KeyRoutes:
+    """Keys as their environment's owner and administrators see them."""
+
+    def __init__(self, gate: Gate, turnstile: Turnstile, keys: Keys) -> None:
         self._gate = gate
+        self._turnstile = turnstile
         self._keys = keys
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The handlers."""
         return [
+            change("POST", "/api/auth/api-key", self.make_key, _MAKE),
             *read("/api/auth/api-key", self.list_keys, _LIST),
             change("DELETE", "/api/auth/api-key/{key_id:str}", self.revoke_key, _REVOKE),
         ]
 
+    async def make_key(self, request: Request[Any, Any, Any]) -> Answer:
+        """Make a key.
+
+        It is shown this once. It belongs to the environment that the user works in.
+        """
+        caller = await self._caller(request, MAKES_KEYS)
+        form = await read_form(request, KeyRequest)
+        until = None if form.expires_at is None else _expiry(form.expires_at)
+        new = await self._keys.create(
+            form.name, form.scopes, tenant=caller.tenant, tier=form.tier, expires_at=until
+        )
+        return json_answer(200, Success(data=_new_report(new)))
+
     async def list_keys(self, request: Request[Any, Any, Any]) -> Answer:
         """List the keys."""
-        caller = await self._gate.caller(headers_of(request.scope), "admin")
+        caller = await self._caller(request, KEEPS_KEYS)
         keys = await self._keys.list(caller.tenant)
         return json_answer(200, Success(data=KeyList([_report(key) for key in keys])))
 
@@ -57,10 +106,37 @@ class KeyRoutes:
 
         It is refused everywhere within a second. Revoking it again changes nothing.
         """
-        scope = request.scope
-        caller = await self._gate.caller(headers_of(scope), "admin")
-        key = await self._keys.revoke(scope["path_params"]["key_id"], caller.tenant)
+        caller = await self._caller(request, KEEPS_KEYS)
+        key = await self._keys.revoke(request.scope["path_params"]["key_id"], caller.tenant)
         return json_answer(200, Success(data=_report(key)))
+
+    async def _caller(self, request: Request[Any, Any, Any], rule: Rule) -> Principal:
+        headers = headers_of(request.scope)
+        await self._turnstile.count(request.scope, headers)
+        return await self._gate.caller(headers, rule)
+
+
+def _expiry(moment: datetime) -> int:
+    """In ms since 1970 UTC; without an offset it is UTC."""
+    at = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    if at <= time.time() * 1000:
+        raise InvalidInput("`expiresAt` has gone by", "expiresAt")
+    return at
+
+
+def _new_report(new: NewKey) -> NewKeyReport:
+    key = new.key
+    return NewKeyReport(
+        api_key=new.text,
+        message="API key generated successfully",
+        key_id=key.id,
+        name=key.name,
+        prefix=key.prefix,
+        scopes=sorted(key.scopes),
+        tier=key.tier,
+        created_at=iso(key.created_at),
+        expires_at=_moment(key.expires_at),
+    )
 
 
 def _report(key: Key) -> KeyReport:
@@ -81,13 +157,56 @@ def _moment(moment: int | None) -> str | None:
     return None if moment is None else iso(moment)
 
 
+_NEW = {
+    "apiKey": "evp_lV4gXA78mzlEjhpRIoyRx-trBxKs0g701MeEvPcrvZY",
+    "message": "API key generated successfully",
+    "keyId": "key_0123456789abcdef",
+    "name": "Production API Key",
+    "prefix": "evp_lV4gXA",
+    "scopes": ["ingest", "read"],
+    "tier": "free",
+    "createdAt": "2024-01-30T10:00:00.000Z",
+    "expiresAt": None,
+}
+_WANTED = {
+    "type": "object",
+    "required": ["name"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 128},
+        "scopes": {
+            "type": "array",
+            "items": {"type": "string", "enum": list(SCOPES)},
+            "minItems": 1,
+            "default": list(USUAL_SCOPES),
+        },
+        "expiresAt": {"type": ["string", "null"], "format": "date-time"},
+        "tier": {"type": ["string", "null"], "enum": [*TIERS, None]},
+    },
+}
+_TOO_OFTEN = refusal(429, "Too often; see `Retry-After`.")
 _REFUSALS = [
-    refusal(401, "No API key, or not a valid one."),
-    refusal(403, "The key has not the scope `admin`."),
+    refusal(401, "No key or token, or not a valid one."),
+    refusal(403, "The key has not the scope `admin`, or the user does not own the environment."),
+    _TOO_OFTEN,
 ]
-_LIST = Said("keys", [data(200, KeyList, "The keys."), *_REFUSALS])
+_MAKE = Said(
+    "keys",
+    MAKES_KEYS,
+    [
+        data(200, NewKeyReport, "The key, this once.", _NEW),
+        refusal(400, "A field is wrong, or the environment has too many keys."),
+        refusal(401, "No token, or not a valid one."),
+        refusal(403, "The user does not own the environment, or its tier is smaller."),
+        _TOO_OFTEN,
+        refusal(500, "The key could not be made: the accounts' database failed."),
+    ],
+    body=body_of("The key that is wanted.", json=(_WANTED, {"name": "Production API Key"})),
+)
+_LIST = Said("keys", KEEPS_KEYS, [data(200, KeyList, "The keys."), *_REFUSALS])
 _REVOKE = Said(
     "keys",
+    KEEPS_KEYS,
     [data(200, KeyReport, "Revoked."), *_REFUSALS, refusal(404, "There is no such key.")],
     [text_parameter("key_id", "The key's `keyId`.", where="path")],
 )

@@ -6,6 +6,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer
+from service.api.guards import READS
 from service.api.openapi import Said, data, read, refusal, text_parameter
 from service.api.served import ASKING_PARAMETERS, Asking
 from service.query import catalog
@@ -64,6 +65,7 @@ _EXAMPLE = {
 }
 _METRICS = Said(
     "analytics",
+    READS,
     [
         data(200, MetricsAnswer, "The document.", _EXAMPLE),
         refusal(400, "An unknown parameter or value; the message names it."),

@@ -6,7 +6,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer, Success, headers_of, json_answer
-from service.api.guards import Gate
+from service.api.guards import FOLLOWS, Gate
 from service.api.openapi import Said, data, read, refusal
 from service.query.run import Questions, Stats
 
@@ -24,7 +24,7 @@ class StatsRoute:
 
     async def stats(self, request: Request[Any, Any, Any]) -> Answer:
         """How fast events come in."""
-        caller = await self._gate.caller(headers_of(request.scope), "read", "ingest")
+        caller = await self._gate.caller(headers_of(request.scope), FOLLOWS)
         return json_answer(200, Success(data=await self._questions.stats(caller.tenant)))
 
 
@@ -35,6 +35,7 @@ _EXAMPLE = {
 }
 _STATS = Said(
     "events",
+    FOLLOWS,
     [
         data(200, Stats, "The caller's environment.", _EXAMPLE),
         refusal(401, "No API key, or not a valid one."),

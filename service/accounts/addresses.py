@@ -1,0 +1,24 @@
+"""E-mail addresses, in the one form by which accounts are told apart."""
+
+from email_validator import EmailNotValidError, validate_email
+
+from service.errors import InvalidInput
+
+_LONGEST = 254
+"""Characters of an address (RFC 5321, 4.5.3.1.3)."""
+
+
+def account_of(text: str) -> str:
+    """The address in lower case: two that differ by nothing else are one account.
+
+    Private domains will do, a name without a dot will not. Raises InvalidInput.
+    """
+    try:
+        if len(text) > _LONGEST:
+            raise EmailNotValidError(f"it has more than {_LONGEST} characters")
+        valid = validate_email(text, check_deliverability=False, globally_deliverable=False)
+        if "." not in valid.domain:
+            raise EmailNotValidError("the part after the @ has no dot")
+    except EmailNotValidError as error:
+        raise InvalidInput(f"this is not a valid e-mail address: {error}", "email") from None
+    return valid.normalized.lower()

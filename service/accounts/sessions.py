@@ -1,0 +1,157 @@
+"""Sessions: who is signed in, until when, and with which rights. Each can be ended at any time."""
+
+import secrets
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    RowMapping,
+    String,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.accounts.environments import environments
+from service.accounts.follower import Change, Follower
+from service.accounts.keys import SCOPES, Principal
+from service.accounts.tokens import Claims, Tokens
+from service.accounts.users import OWNER, User, members, user_of, users
+from service.database import Database, metadata
+from service.errors import Unauthenticated
+
+SESSION_SECONDS = 24 * 3600
+
+_KEPT_MS = 24 * 3600 * 1000
+"""How long the row of a session stays after its end."""
+_ROLES: Mapping[str, Collection[str]] = {OWNER: SCOPES}
+"""What a member of an environment may do there, by role."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+"""`revision` grows with every change that verification must hear of (see `Follower`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A user who is signed in, and what he may do in the environment where he works."""
+
+    session_id: str
+    user: User
+    principal: Principal
+    expires_at: int
+    """In ms since 1970 UTC."""
+
+
+class Sessions:
+    """The sessions. Safe to use from many tasks; other processes may change them at any time.
+
+    A session ended anywhere is refused here within half a second; one begun anywhere is known at
+    once. While the database does not answer, those known before go on for a minute.
+    """
+
+    def __init__(self, database: Database, tokens: Tokens) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._live = Follower(self._changes, is_over=_is_over)
+
+    async def verify(self, token: str) -> SignedIn:
+        """Who is signed in with this token. Raises Unauthenticated."""
+        claims = self._tokens.read(token)
+        found = await self._live.find(claims.session_id)
+        if found is None or found.user.id != claims.user_id:
+            raise Unauthenticated("this session has ended: sign in again")
+        return found
+
+    async def begin(self, connection: AsyncConnection, user: User) -> str:
+        """Begin a session in the caller's transaction; its token, good once that is kept."""
+        now = _now()
+        claims = Claims(f"ses_{secrets.token_hex(16)}", user.id, now + SESSION_SECONDS * 1000)
+        row = {"id": claims.session_id, "user_id": user.id, "created_at": now}
+        row |= {"expires_at": claims.expires_at, "revision": await _next_revision(connection)}
+        await connection.execute(insert(sessions).values(**row))
+        # Never the newest row: the next revision is counted from it.
+        await connection.execute(delete(sessions).where(sessions.c.expires_at < now - _KEPT_MS))
+        return self._tokens.issue(claims)
+
+    async def end(self, session_id: str) -> None:
+        """End a session for good; one that has ended stays as it is."""
+        await self._end(sessions.c.id == session_id)
+
+    async def end_all(self, user_id: str) -> int:
+        """End every session of a user; how many there were."""
+        return await self._end(and_(sessions.c.user_id == user_id, sessions.c.expires_at > _now()))
+
+    async def close(self) -> None:
+        """Return when nothing is under way any more."""
+        await self._live.close()
+
+    async def _end(self, these: object) -> int:
+        async with self._database.writing() as connection:
+            ended = await connection.execute(
+                update(sessions)
+                .where(these, sessions.c.revoked_at.is_(None))  # type: ignore[arg-type]
+                .values(revoked_at=_now(), revision=await _next_revision(connection))
+            )
+        await self._live.read_again()
+        return ended.rowcount
+
+    async def _changes(self, revision: int) -> Sequence[Change[SignedIn]]:
+        here = and_(
+            members.c.user_id == users.c.id, members.c.environment_id == users.c.environment_id
+        )
+        changed = (
+            select(sessions, users, members.c.role, environments.c.tier)
+            .join(users, users.c.id == sessions.c.user_id)
+            .join(environments, environments.c.id == users.c.environment_id)
+            .outerjoin(members, here)
+            .where(sessions.c.revision > revision, sessions.c.expires_at > _now())
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(changed)).mappings().all()
+        return [_change(row) for row in rows]
+
+
+def _change(row: RowMapping) -> Change[SignedIn]:
+    session_id = row[sessions.c.id]
+    live = row["revoked_at"] is None
+    return Change(session_id, session_id, _signed_in(row) if live else None, row["revision"])
+
+
+def _signed_in(row: RowMapping) -> SignedIn:
+    user = user_of(row)
+    scopes = frozenset(_ROLES.get(row["role"], ()))
+    session_id = row[sessions.c.id]
+    principal = Principal(user.environment_id, scopes, session_id, user.name, row["tier"])
+    return SignedIn(session_id, user, principal, row["expires_at"])
+
+
+def _is_over(session: SignedIn) -> bool:
+    return session.expires_at <= _now()
+
+
+async def _next_revision(connection: AsyncConnection) -> int:
+    """Grows in the order of commits, because transactions that write take turns."""
+    found = await connection.execute(select(func.max(sessions.c.revision)))
+    return (found.scalar() or 0) + 1
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

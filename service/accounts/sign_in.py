@@ -1,0 +1,94 @@
+"""Signing in by e-mail: a code is sent, the code comes back, a session begins.
+
+A user is made when he first proves his address. Until then nothing tells an address that has an
+account from one that has none: both get a letter, both take the same steps.
+"""
+
+from dataclasses import dataclass
+
+from service.accounts.addresses import account_of
+from service.accounts.codes import CODE_SECONDS, Codes
+from service.accounts.sessions import Sessions
+from service.accounts.users import User, Users
+from service.database import Database, heard
+from service.errors import InvalidCode
+from service.limits import Limit, Limits
+from service.mail.protocol import Letter, Mail
+from service.telemetry import log
+
+LETTERS = Limit("letters", 5, 600)
+"""Codes sent to one address: so many, and nobody's mailbox is filled."""
+ATTEMPTS = Limit("attempts", 20, 3600)
+"""Codes tried for one address, whoever tries: a guesser needs years for even odds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Who has signed in, and the token of the session."""
+
+    user: User
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What signing in works with."""
+
+    codes: Codes
+    users: Users
+    sessions: Sessions
+    mail: Mail
+    limits: Limits
+
+
+class SignIn:
+    """Signing in. Raises AccountsUnavailable when the database does not answer."""
+
+    def __init__(self, database: Database, desk: Desk) -> None:
+        self._database = database
+        self._desk = desk
+
+    async def request_code(self, email: str) -> None:
+        """Send a code to an address.
+
+        Raises InvalidInput for what is no address, RateLimited, MailUnavailable.
+        """
+        address = account_of(email)
+        await self._desk.limits.take(LETTERS, address)
+        with heard():
+            async with self._database.writing() as connection:
+                code = await self._desk.codes.issue(connection, address)
+        await self._desk.mail.send(_letter(address, code))
+
+    async def verify(self, email: str, code: str) -> Welcome:
+        """Take a code back and begin a session.
+
+        Raises InvalidCode when it is not the one, was used, is too old or was tried too often;
+        InvalidInput for what is no address; RateLimited.
+        """
+        address = account_of(email)
+        await self._desk.limits.take(ATTEMPTS, address)
+        with heard():
+            welcome = await self._redeem(address, code)
+        if welcome is None:
+            raise InvalidCode("the code is wrong or has expired: request a new one")
+        log().info("accounts.signed_in", user=welcome.user.id)
+        return welcome
+
+    async def _redeem(self, address: str, code: str) -> Welcome | None:
+        """A wrong code is answered, not raised: the transaction that counts the try is kept."""
+        desk = self._desk
+        async with self._database.writing() as connection:
+            if not await desk.codes.redeem(connection, address, code):
+                return None
+            user = await desk.users.ensure(connection, address)
+            return Welcome(user, await desk.sessions.begin(connection, user))
+
+
+def _letter(address: str, code: str) -> Letter:
+    text = (
+        f"Your code is {code}\n\n"
+        f"It is good for {CODE_SECONDS // 60} minutes, and once. If you did not ask for it, "
+        "somebody typed your address by mistake: nothing happens without the code.\n"
+    )
+    return Letter(address, "Your sign-in code", text)

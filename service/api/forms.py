@@ -1,0 +1,41 @@
+"""Small JSON bodies, decoded into a struct; what is wrong is told with its field."""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+
+from service.api.answers import headers_of
+from service.api.bodies import JSON, content_type, read_body
+from service.errors import InvalidInput
+
+LARGEST_FORM = 16 * 1024
+"""Bytes of a form."""
+_SECONDS = 10.0
+_PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`$")
+_MISSING = re.compile(r"missing required field `(?P<field>[^`]+)`")
+_UNKNOWN = re.compile(r"unknown field `(?P<field>[^`]+)`")
+
+_Form = TypeVar("_Form", bound=msgspec.Struct)
+
+
+async def read_form(request: Request[Any, Any, Any], kind: type[_Form]) -> _Form:
+    """The body as a `kind`. Raises InvalidInput, and what `read_body` raises."""
+    headers = headers_of(request.scope)
+    content_type(headers, JSON)
+    body = await read_body(headers, request.receive, LARGEST_FORM, _SECONDS)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise _wrong(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidInput("the body is not valid JSON") from None
+
+
+def _wrong(text: str) -> InvalidInput:
+    for pattern in (_MISSING, _UNKNOWN, _PLACE):
+        if found := pattern.search(text):
+            field = re.split(r"[.\[]", found["field"])[0]
+            return InvalidInput(_PLACE.sub("", text), field or None)
+    return InvalidInput(text)

@@ -1,0 +1,1 @@
+"""Letters to people: how they leave this process."""
