@@ -1,0 +1,79 @@
+"""Real accounts in a folder, and letters that are kept in a list instead of sent."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.accounts.codes import Codes
+from service.accounts.environments import Environments
+from service.accounts.keys import Keys
+from service.accounts.sessions import Sessions
+from service.accounts.sign_in import Desk, SignIn, Welcome
+from service.accounts.tokens import Tokens
+from service.accounts.users import Users
+from service.database import Database, open_database, upgrade
+from service.limits import LocalLimits
+from service.mail.protocol import Letter
+from service.settings import Settings
+
+SECRET = b"a secret of the tests"
+
+
+class Letters(list[Letter]):
+    """A mailbox that everything arrives in."""
+
+    async def send(self, letter: Letter) -> None:
+        self.append(letter)
+
+    @property
+    def code(self) -> str:
+        """The code in the last letter."""
+        found = re.search(r"\b\d{6}\b", self[-1].text)
+        assert found
+        return found[0]
+
+
+@dataclass
+class Accounts:
+    """The parts of the accounts, opened."""
+
+    database: Database
+    environments: Environments
+    keys: Keys
+    users: Users
+    sessions: Sessions
+    sign_in: SignIn
+    letters: Letters
+    limits: LocalLimits
+
+    async def welcome(self, email: str) -> Welcome:
+        """Sign in as a person does."""
+        await self.sign_in.request_code(email)
+        return await self.sign_in.verify(email, self.letters.code)
+
+    async def token(self, email: str) -> str:
+        """The token of a session of this user's, which costs no letter."""
+        async with self.database.writing() as connection:
+            user = await self.users.ensure(connection, email)
+            return await self.sessions.begin(connection, user)
+
+
+@asynccontextmanager
+async def opened_accounts(
+    folder: Path, owner: str = "", secrets: tuple[bytes, ...] = (SECRET,)
+) -> AsyncIterator[Accounts]:
+    """The accounts of a folder, as one process has them open."""
+    database = open_database(Settings(data_dir=folder))
+    await upgrade(database)
+    environments, keys = Environments(database), Keys(database)
+    await environments.ensure_default()
+    users, letters, limits = Users(database, owner), Letters(), LocalLimits()
+    sessions = Sessions(database, Tokens(secrets[0], secrets[1:]))
+    desk = Desk(Codes(secrets[0]), users, sessions, letters, limits)
+    sign_in = SignIn(database, desk)
+    yield Accounts(database, environments, keys, users, sessions, sign_in, letters, limits)
+    await sessions.close()
+    await keys.close()
+    await database.close()
