@@ -43,9 +43,13 @@ class _Whole:
         else:
             self._transport.write(data)
 
-    def close(self) -> None:
+    def flush(self) -> None:
+        """Nothing follows: the answer to HEAD has no body."""
         if self._head:
             self.write(b"")
+
+    def close(self) -> None:
+        self.flush()
         self._transport.close()
 
     def __getattr__(self, name: str) -> Any:
@@ -114,6 +118,7 @@ class HeadraceProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        cast(_Whole, self.transport).flush()
         super().on_response_complete()
         answered_early = self._in_body and self.cycle.response_complete
         if answered_early and not self.transport.is_closing():
