@@ -73,7 +73,9 @@ async def opened_accounts(
     sessions = Sessions(database, Tokens(secrets[0], secrets[1:]))
     desk = Desk(Codes(secrets[0]), users, sessions, letters, limits)
     sign_in = SignIn(database, desk)
-    yield Accounts(database, environments, keys, users, sessions, sign_in, letters, limits)
-    await sessions.close()
-    await keys.close()
-    await database.close()
+    try:
+        yield Accounts(database, environments, keys, users, sessions, sign_in, letters, limits)
+    finally:
+        await sessions.close()
+        await keys.close()
+        await database.close()

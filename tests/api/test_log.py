@@ -16,11 +16,14 @@ from tests.signing import opened_accounts
 ADA = "ada@example.com"
 
 
-@pytest.fixture(params=["json", "console"])
-def logging(request: pytest.FixtureRequest):
-    configure_logs(request.param)
+@pytest.fixture(autouse=True)
+def as_it_was():
+    """Whatever a test set up for logging ends with it."""
     yield
     structlog.reset_defaults()
+
+
+FORMS = pytest.mark.parametrize("form", ["json", "console"])
 
 
 async def plant(edge: Edge, key: str, token: str, code: str) -> None:
@@ -57,7 +60,9 @@ class Broken(Questions):
         raise RuntimeError("while counting") from local_to_this_frame
 
 
-async def test_no_secret_of_a_request_reaches_the_log(tmp_path: Path, capsys, logging):
+@FORMS
+async def test_no_secret_of_a_request_reaches_the_log(tmp_path: Path, capsys, form):
+    configure_logs(form)
     async with opened_accounts(tmp_path) as accounts:
         token = (await accounts.welcome(ADA)).token
         key = (await accounts.keys.create("k", ["ingest", "read", "admin"])).text
@@ -76,7 +81,6 @@ async def test_in_development_the_log_has_the_code_and_nothing_else_of_it(tmp_pa
     async with opened_accounts(tmp_path) as accounts:
         object.__setattr__(accounts.sign_in._desk, "mail", Outbox(tmp_path / "outbox"))
         await accounts.sign_in.request_code(ADA)
-    structlog.reset_defaults()
     (line,) = capsys.readouterr().err.splitlines()
     (file,) = (tmp_path / "outbox").iterdir()
     said = json.loads(line)
@@ -84,7 +88,9 @@ async def test_in_development_the_log_has_the_code_and_nothing_else_of_it(tmp_pa
     assert said["text"] in file.read_text("utf-8")
 
 
-async def test_a_planted_event_is_not_read_out_when_the_stream_fails(capsys, logging):
+@FORMS
+async def test_a_planted_event_is_not_read_out_when_the_stream_fails(capsys, form):
+    configure_logs(form)
     async with running() as edge:
         edge.parts.stream.error = ZeroDivisionError("Bearer abc.def")
         await edge.send([an_event(userId="evp_planted_in_a_field", payload={"password": "hush"})])

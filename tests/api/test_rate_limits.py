@@ -13,7 +13,7 @@ COUNTED = [route for route, rule in RULES.items() if rule.counted]
 OURS = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 
 
-@pytest.mark.parametrize(("method", "path"), COUNTED, ids=" ".join)
+@pytest.mark.parametrize(("method", "path"), COUNTED)
 async def test_the_101st_call_of_a_minute_is_refused_whatever_it_asks(method: str, path: str):
     now = [0.0]
     limits = LocalLimits(clock=lambda: now[0])

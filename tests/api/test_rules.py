@@ -56,7 +56,7 @@ def test_a_route_that_declares_nothing_would_be_found():
     assert undeclared(Litestar([handler], openapi_config=None)) == ["GET /somewhere"]
 
 
-@pytest.mark.parametrize(("method", "path"), RULES, ids=" ".join)
+@pytest.mark.parametrize(("method", "path"), RULES)
 def test_the_document_asks_for_what_the_rule_asks(method: str, path: str):
     if method == "HEAD" or path.startswith("/-/"):
         return
