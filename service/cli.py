@@ -300,6 +300,46 @@ def environments_retention(environment: str, days: int | None, for_ever: bool) -
     click.echo(asyncio.run(set_retention(_settings(), environment, days)))
 
 
+@headrace.group()
+def users() -> None:
+    """Who signs in by e-mail, also while the service runs.
+
+    \b
+    For example:
+      headrace users list
+      headrace users sign-out ada@example.com
+    """
+
+
+@users.command("list")
+def users_list() -> None:
+    """The users and the environments that they work in, oldest first.
+
+    \b
+    For example:
+      headrace users list
+    """
+    from service.accounts.commands import list_users
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    asyncio.run(list_users(_settings(), console))
+
+
+@users.command("sign-out")
+@click.argument("email")
+def users_sign_out(email: str) -> None:
+    """End every session of a user; a running service refuses them within a second.
+
+    \b
+    For example:
+      headrace users sign-out ada@example.com
+    """
+    from service.accounts.commands import sign_out
+
+    ended = asyncio.run(sign_out(_settings(), email))
+    click.echo(f"ended {ended} of the sessions of {email}", err=True)
+
+
 @headrace.command()
 @click.argument("files", nargs=-1, required=True)
 @click.option(

@@ -10,8 +10,11 @@ from rich.console import Console
 from rich.table import Column, Table
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.accounts.addresses import account_of
 from service.accounts.environments import Environment, Environments
 from service.accounts.keys import SCOPES, Key, Keys, NewKey
+from service.accounts.sessions import end_all
+from service.accounts.users import Users
 from service.database import Database, open_database, upgrade
 from service.errors import AccountsUnavailable
 from service.settings import Settings
@@ -21,16 +24,17 @@ _LONGEST_LOAN_MS = 24 * 3600 * 1000
 
 @asynccontextmanager
 async def opened_keys(settings: Settings) -> AsyncIterator[Keys]:
-    """The keys of the data directory, which is made if need be.
-
-    Raises AccountsUnavailable when the database cannot be read or written.
-    """
-    async with _opened(settings) as database:
+    """The keys of the data directory, as `opened_accounts` opens it."""
+    async with opened_accounts(settings) as database:
         yield Keys(database)
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Database]:
+async def opened_accounts(settings: Settings) -> AsyncIterator[Database]:
+    """The accounts of the data directory, which is made if need be.
+
+    Raises AccountsUnavailable when the database cannot be read or written.
+    """
     database = open_database(settings)
     try:
         await upgrade(database)
@@ -89,7 +93,7 @@ async def revoke_key(settings: Settings, key_id: str) -> Key:
 async def list_environments(settings: Settings, console: Console) -> None:
     """Print the environments of the data directory as a table."""
     table = Table(Column("id", no_wrap=True), "name", "created", "keeps its events", box=None)
-    async with _opened(settings) as database:
+    async with opened_accounts(settings) as database:
         for environment in await Environments(database).list():
             created = _day(environment.created_at)
             table.add_row(environment.id, environment.name, created, _kept(environment))
@@ -101,7 +105,7 @@ async def set_retention(settings: Settings, environment_id: str, days: int | Non
 
     Raises NotFound when there is no such environment.
     """
-    async with _opened(settings) as database:
+    async with opened_accounts(settings) as database:
         environment = await Environments(database).set_retention(environment_id, days)
     said = f"{environment.id} keeps its events {_kept(environment)}"
     if days is None:
@@ -116,6 +120,26 @@ async def set_retention(settings: Settings, environment_id: str, days: int | Non
 def _kept(environment: Environment) -> str:
     days = environment.retention_days
     return "for ever" if days is None else f"for {days} day{'' if days == 1 else 's'}"
+
+
+async def list_users(settings: Settings, console: Console) -> None:
+    """Print the users of the data directory as a table."""
+    table = Table(Column("e-mail", no_wrap=True), box=None)
+    for heading in ("name", "environment", "created", ""):
+        table.add_column(heading, overflow="fold")
+    async with opened_accounts(settings) as database:
+        for user in await Users(database).list():
+            mark = "superuser" if user.is_superuser else ""
+            cells = (user.email, user.name, user.environment_id, _day(user.created_at), mark)
+            table.add_row(*cells)
+    console.print(table)
+
+
+async def sign_out(settings: Settings, email: str) -> int:
+    """End every session of a user; how many. Raises NotFound, or InvalidInput for no address."""
+    async with opened_accounts(settings) as database:
+        user = await Users(database).find(account_of(email))
+        return await end_all(database, user.id)
 
 
 def _cells(key: Key) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     ForeignKey,
     RowMapping,
     String,
@@ -93,25 +94,12 @@ class Sessions:
 
     async def end(self, session_id: str) -> None:
         """End a session for good; one that has ended stays as it is."""
-        await self._end(sessions.c.id == session_id)
-
-    async def end_all(self, user_id: str) -> int:
-        """End every session of a user; how many there were."""
-        return await self._end(and_(sessions.c.user_id == user_id, sessions.c.expires_at > _now()))
+        await _end(self._database, sessions.c.id == session_id)
+        await self._live.read_again()
 
     async def close(self) -> None:
         """Return when nothing is under way any more."""
         await self._live.close()
-
-    async def _end(self, these: object) -> int:
-        async with self._database.writing() as connection:
-            ended = await connection.execute(
-                update(sessions)
-                .where(these, sessions.c.revoked_at.is_(None))  # type: ignore[arg-type]
-                .values(revoked_at=_now(), revision=await _next_revision(connection))
-            )
-        await self._live.read_again()
-        return ended.rowcount
 
     async def _changes(self, revision: int) -> Sequence[Change[SignedIn]]:
         here = and_(
@@ -127,6 +115,22 @@ class Sessions:
         async with self._database.reading() as connection:
             rows = (await connection.execute(changed)).mappings().all()
         return [_change(row) for row in rows]
+
+
+async def end_all(database: Database, user_id: str) -> int:
+    """End every session of a user; how many there were."""
+    live = and_(sessions.c.user_id == user_id, sessions.c.expires_at > _now())
+    return await _end(database, live)
+
+
+async def _end(database: Database, these: ColumnElement[bool]) -> int:
+    async with database.writing() as connection:
+        ended = await connection.execute(
+            update(sessions)
+            .where(these, sessions.c.revoked_at.is_(None))
+            .values(revoked_at=_now(), revision=await _next_revision(connection))
+        )
+    return ended.rowcount
 
 
 def _change(row: RowMapping) -> Change[SignedIn]:

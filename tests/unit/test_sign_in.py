@@ -9,7 +9,7 @@ from sqlalchemy import event, select, update
 
 from service.accounts.codes import TRIES, codes
 from service.accounts.environments import DEFAULT_ENVIRONMENT
-from service.accounts.sessions import sessions
+from service.accounts.sessions import end_all, sessions
 from service.accounts.sign_in import ATTEMPTS, LETTERS
 from service.errors import InvalidCode, InvalidInput, RateLimited, Unauthenticated
 from tests.signing import Accounts, opened_accounts
@@ -227,7 +227,8 @@ async def test_all_sessions_of_a_user_can_be_ended(accounts):
     tokens = [await accounts.token(ADA) for _ in range(3)]
     others = await accounts.token(BOB)
     user = await accounts.users.find(ADA)
-    assert await accounts.sessions.end_all(user.id) == 3
+    assert await end_all(accounts.database, user.id) == 3
+    await accounts.sessions._live.read_again()
     assert [await has_ended(accounts, token) for token in tokens] == [True] * 3
     assert not await has_ended(accounts, others)
 
