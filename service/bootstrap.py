@@ -315,9 +315,7 @@ async def _make_answering(
     cache = AnswerCache(settings.cache_seconds, share=Share(shared, settings.cache_seconds))
     parts.push_async_callback(cache.close)
     receipts = Receipts(secret)
-    sessions = _open_sessions(settings, parts, accounts, secret)
-    limits = LocalLimits()
-    desk = Desk(Codes(secret), accounts.users, sessions, _mail(settings), limits)
+    desk = _open_desk(settings, parts, accounts, secret)
     hints = Hints(writer.near_net if writer else None, shared=shared)
     publisher = Publisher(stream, mark, hints, settings)
     return Answering(
@@ -325,9 +323,9 @@ async def _make_answering(
         database=accounts.database,
         environments=accounts.environments,
         keys=accounts.keys,
-        sessions=sessions,
+        sessions=desk.sessions,
         sign_in=SignIn(accounts.database, desk),
-        limits=limits,
+        limits=desk.limits,
         stream=stream,
         store=store,
         shared=shared,
@@ -343,13 +341,13 @@ async def _make_answering(
     )
 
 
-def _open_sessions(
+def _open_desk(
     settings: Settings, parts: AsyncExitStack, accounts: _Accounts, secret: bytes
-) -> Sessions:
+) -> Desk:
     former = [text.encode() for text in settings.former_secrets]
     sessions = Sessions(accounts.database, Tokens(secret, former))
     parts.push_async_callback(sessions.close)
-    return sessions
+    return Desk(Codes(secret), accounts.users, sessions, _mail(settings), LocalLimits())
 
 
 def _mail(settings: Settings) -> Mail:

@@ -1,47 +1,31 @@
 """Who may call what: every route declares a rule, and keeps to it whoever calls."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from litestar import Litestar, get
-from litestar.handlers import HTTPRouteHandler
 from structlog.testing import capture_logs
 
 from service.accounts.keys import SCOPES
 from service.api.guards import Rule
 from service.app import create_app
 from tests.api.edge import Edge, Environments, Questions, Stream, an_event, parts_of, running
+from tests.house.tables import routes
 from tests.signing import Accounts, opened_accounts
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 TOKEN_OF_THE_OPERATOR = "operator"
-DOCUMENTATION = "/docs"
-
-
-def handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
-    """Each route: method, path, handler. Not the documentation's page, nor OPTIONS."""
-    for route in app.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            if not route.path.startswith(DOCUMENTATION):
-                for method in sorted(handler.http_methods - {"OPTIONS"}):
-                    yield method, route.path, handler
 
 
 def undeclared(app: Litestar) -> list[str]:
-    return [
-        f"{method} {path}"
-        for method, path, handler in handlers(app)
-        if not isinstance(handler.opt.get("rule"), Rule)
-    ]
+    return [f"{m} {path}" for m, path, rule in routes(app) if not isinstance(rule, Rule)]
 
 
 APP = create_app(parts_of(prometheus_enabled=True))
-RULES: dict[tuple[str, str], Rule] = {
-    (method, path): handler.opt["rule"] for method, path, handler in handlers(APP)
-}
+RULES: dict[tuple[str, str], Rule] = {(m, path): rule for m, path, rule in routes(APP)}
 
 
 def test_every_route_declares_who_may_call_it():

@@ -3,10 +3,15 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from litestar import Litestar
+
+from service.app import create_app
 from service.errors import HeadraceError
 from service.settings import FIELDS, Settings
 from service.telemetry import registry
+from tests.api.edge import parts_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,10 +69,32 @@ def statements_table() -> str:
     return "\n".join(lines)
 
 
+def rules_table() -> str:
+    """Who may call which route."""
+    callers: dict[str, list[str]] = {}
+    app = create_app(parts_of(prometheus_enabled=True))
+    for method, path, rule in routes(app):
+        if method != "HEAD":
+            shown = re.sub(r":\w+}", "}", path)
+            callers.setdefault(rule.about, []).append(f"`{method} {shown}`")
+    lines = ["| who | may call |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {who} | {', '.join(may)} |" for who, may in callers.items())])
+
+
+def routes(app: Litestar) -> Iterator[tuple[str, str, Any]]:
+    """Each route: method, path, and the rule that it declares. Neither `/docs` nor OPTIONS."""
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            if not route.path.startswith("/docs"):
+                for method in sorted(handler.http_methods - {"OPTIONS"}):
+                    yield method, route.path, handler.opt.get("rule")
+
+
 TABLES = {
     "settings": ("docs/operations.md", settings_table),
     "telemetry": ("docs/operations.md", telemetry_table),
     "errors": ("docs/operations.md", errors_table),
+    "rules": ("docs/api-accounts.md", rules_table),
     "statements": ("docs/architecture.md", statements_table),
 }
 
