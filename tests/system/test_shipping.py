@@ -41,7 +41,11 @@ OTHERS = [name for name in SERVICES if name not in OURS]
 
 def filled(text: str) -> str:
     """What compose makes of `${NAME}`, `${NAME:-default}` and `${NAME:?error}`."""
-    return re.sub(r"\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}", lambda m: m[2] or f"p{m[1]}", text)
+    return re.sub(r"\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}", _value, text)
+
+
+def _value(found: re.Match[str]) -> str:
+    return f"p{found[1]}" if found[2] is None else found[2]
 
 
 def mounted(service: dict) -> list[str]:
