@@ -281,11 +281,13 @@ def _checked(settings: Settings) -> Settings:
     if settings.clickhouse_cluster:
         _refuse_wrong_cluster(settings)
     _refuse_wrong_networks(settings.trusted_proxies)
-    if settings.environment == "production" and not settings.secret_key:
+    if settings.environment == "production" and len(settings.secret_key) < _LEAST_SECRET:
         raise SettingsError("HEADRACE_ENV=production needs SECRET_KEY (32 random bytes or more)")
     return settings
 
 
+_LEAST_SECRET = 32
+"""Characters: whoever holds a token can try secrets against it for as long as he likes."""
 _SCHEMES = {
     "NATS_URL": ("nats", "tls"),
     "CLICKHOUSE_URL": ("http", "https", "chdb"),

@@ -62,10 +62,10 @@ class Accounts:
 
 @asynccontextmanager
 async def opened_accounts(
-    folder: Path, owner: str = "", secrets: tuple[bytes, ...] = (SECRET,)
+    place: Path | Settings, owner: str = "", secrets: tuple[bytes, ...] = (SECRET,)
 ) -> AsyncIterator[Accounts]:
-    """The accounts of a folder, as one process has them open."""
-    database = open_database(Settings(data_dir=folder))
+    """The accounts of a folder, or where settings say, as one process has them open."""
+    database = open_database(Settings(data_dir=place) if isinstance(place, Path) else place)
     await upgrade(database)
     environments, keys = Environments(database), Keys(database)
     await environments.ensure_default()

@@ -97,3 +97,18 @@ async def test_a_schema_of_a_later_version_is_refused(database):
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(MigrationError, match="9999"):
         await upgrade(database)
+
+
+async def test_what_was_there_before_users_is_kept_and_has_the_largest_tier(database):
+    await upgrade(database, "0001")
+    old = "INSERT INTO environments VALUES ('env_default', 'default', false, 1)"
+    async with database.writing() as connection:
+        await connection.execute(text(old))
+    await upgrade(database)
+    async with database.reading() as connection:
+        rows = (await connection.execute(text("SELECT * FROM environments"))).all()
+    assert [tuple(row) for row in rows] == [("env_default", "default", False, 1, "enterprise")]
+    await downgrade(database, "0001")
+    async with database.reading() as connection:
+        (row,) = (await connection.execute(text("SELECT * FROM environments"))).all()
+    assert tuple(row) == ("env_default", "default", False, 1)

@@ -4,15 +4,17 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 
 import pytest
 
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
 from service.database import open_database, upgrade
-from service.errors import AccountsUnavailable, InvalidKey
+from service.errors import AccountsUnavailable, InvalidKey, Unauthenticated
 from service.settings import Settings
 from tests.servers import a_postgres
+from tests.signing import Accounts, opened_accounts
 
 
 @pytest.fixture
@@ -93,3 +95,42 @@ async def wait_until_it_hears(keys: Keys) -> None:
                 return
             except AccountsUnavailable:
                 await asyncio.sleep(0.05)
+
+
+async def test_a_session_ended_by_one_process_is_refused_by_all_within_a_second(postgres):
+    url = await postgres.new_database()
+    async with AsyncExitStack() as processes:
+        here, *others = [
+            await processes.enter_async_context(opened_accounts(Settings(postgres_url=url)))
+            for _ in range(3)
+        ]
+        welcome = await here.welcome("ada@example.com")
+        for accounts in others:
+            assert (await accounts.sessions.verify(welcome.token)).user == welcome.user
+        begun = time.monotonic()
+        await here.sessions.end((await here.sessions.verify(welcome.token)).session_id)
+        await asyncio.gather(*(until_ended(accounts, welcome.token) for accounts in others))
+        assert time.monotonic() - begun < 1
+
+
+async def until_ended(accounts: Accounts, token: str) -> None:
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                await accounts.sessions.verify(token)
+            except Unauthenticated:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_many_who_sign_in_at_once_in_many_processes_get_an_environment_each(postgres):
+    url = await postgres.new_database()
+    async with AsyncExitStack() as processes:
+        many = [
+            await processes.enter_async_context(opened_accounts(Settings(postgres_url=url)))
+            for _ in range(3)
+        ]
+        await asyncio.gather(*(a.welcome(f"u{n}@example.com") for n, a in enumerate(many * 3)))
+        users = await many[0].users.list()
+    assert len({user.environment_id for user in users}) == len(users) == 9
+    assert [user.is_superuser for user in users].count(True) == 1

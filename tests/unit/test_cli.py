@@ -32,6 +32,14 @@ def test_a_key_is_listed_without_its_text_and_revoked_by_its_id(run):
     assert "revoked" in run("keys", "list", "--all").stdout
 
 
+def test_nobody_can_be_signed_out_who_is_not_there(run):
+    refused = run("users", "sign-out", "ada@example.com")
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        "headrace: there is no user ada@example.com\n",
+    )
+
+
 @pytest.mark.parametrize("when", ["30d", "12h", "90m", "2999-01-01", "2999-01-01T10:00:00+02:00"])
 def test_a_key_can_expire_after_a_span_or_at_a_time(run, when):
     assert run("keys", "create", "--name", "k", "--expires", when).exit_code == 0

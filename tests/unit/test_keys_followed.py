@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from service.accounts import follower
 from service.accounts.follower import Change, Follower
 from service.errors import AccountsUnavailable
 
@@ -64,6 +65,16 @@ async def test_a_changed_row_replaces_the_one_before(table):
     table.change(None)
     await rows.read_again()
     assert await rows.find("mark") is None
+
+
+async def test_rows_that_are_over_are_let_go_of_in_time(table, monkeypatch):
+    monkeypatch.setattr(follower, "SWEEP", 0)
+    rows = Follower(table.changes, is_over=lambda row: row == "second")
+    await rows.find("mark")
+    assert len(rows._rows) == 1
+    table.change("second")
+    await rows.read_again()
+    assert (rows._rows, rows._marks) == ({}, {})
 
 
 async def test_what_was_known_is_found_while_the_table_is_silent(table):

@@ -70,6 +70,24 @@ def test_urls_of_every_form_are_taken():
     load({"CLICKHOUSE_URL": "chdb:///var/lib/headrace"})
 
 
+@pytest.mark.parametrize("url", ["mail.example.com", "http://mail.example.com", "smtp://"])
+def test_letters_leave_by_smtp_alone(url):
+    with pytest.raises(SettingsError, match="HEADRACE_SMTP_URL"):
+        load({"HEADRACE_SMTP_URL": url})
+    assert load({"HEADRACE_SMTP_URL": "smtps://ada:hush@mail.example.com"}).smtp_url
+
+
+@pytest.mark.parametrize("text", ["proxy", "10.0.0.0/33", "10.0.0.1;10.0.0.2"])
+def test_proxies_are_addresses_or_networks(text):
+    with pytest.raises(SettingsError, match="HEADRACE_TRUSTED_PROXIES"):
+        load({"HEADRACE_TRUSTED_PROXIES": text})
+    assert load({"HEADRACE_TRUSTED_PROXIES": "10.0.0.1, fd00::/8,"}).trusted_proxies
+
+
+def test_former_secrets_are_a_list():
+    assert load({"HEADRACE_FORMER_SECRET_KEYS": "one, two,"}).former_secrets == ["one", "two"]
+
+
 def test_three_brokers_keep_three_copies_unless_told_otherwise():
     three = "nats://one,nats://two,nats://three"
     assert load({"NATS_URL": three}).replicas == 3
@@ -111,9 +129,10 @@ def test_processes_apart_need_parts_that_they_can_share(missing, variable):
         check_apart(Settings(**CLUSTER | missing), "serve")
 
 
-def test_production_needs_a_secret_key():
+@pytest.mark.parametrize("secret", ["", "s" * 31])
+def test_production_needs_a_secret_key(secret):
     with pytest.raises(SettingsError, match="SECRET_KEY"):
-        load({"HEADRACE_ENV": "production"})
+        load({"HEADRACE_ENV": "production", "SECRET_KEY": secret})
     assert load({"HEADRACE_ENV": "production", "SECRET_KEY": "s" * 32}).secret_key == "s" * 32
 
 
