@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.accounts.environments import DEFAULT_ENVIRONMENT, environments
 from service.accounts.follower import Change, Follower
 from service.accounts.tiers import ENTERPRISE, TIERS, is_within
-from service.database import Database, metadata
+from service.database import Database, heard, metadata
 from service.errors import Forbidden, InvalidInput, InvalidKey, NotFound, SettingsError
 from service.telemetry import log
 
@@ -163,24 +163,29 @@ class Keys:
         return NewKey(text, await self._find(tenant, row["id"]))
 
     async def list(self, tenant: str = DEFAULT_ENVIRONMENT) -> Sequence[Key]:
-        """All keys of an environment, revoked ones too, oldest first."""
+        """All keys of an environment, revoked ones too, oldest first.
+
+        Raises AccountsUnavailable.
+        """
         mine = select(api_keys).where(api_keys.c.environment_id == tenant)
-        async with self._database.reading() as connection:
-            rows = await connection.execute(mine.order_by(api_keys.c.created_at, api_keys.c.id))
+        with heard():
+            async with self._database.reading() as connection:
+                rows = await connection.execute(mine.order_by(api_keys.c.created_at, api_keys.c.id))
         return [_key(row) for row in rows.mappings()]
 
     async def revoke(self, key_id: str, tenant: str = DEFAULT_ENVIRONMENT) -> Key:
         """End a key for good; one revoked before stays as it is.
 
-        Raises NotFound when the environment has no key of this id.
+        Raises NotFound when the environment has no key of this id; AccountsUnavailable.
         """
-        async with self._database.writing() as connection:
-            await connection.execute(
-                update(api_keys)
-                .where(api_keys.c.id == key_id, api_keys.c.environment_id == tenant)
-                .where(api_keys.c.revoked_at.is_(None))
-                .values(revoked_at=_now(), revision=await _next_revision(connection))
-            )
+        with heard():
+            async with self._database.writing() as connection:
+                await connection.execute(
+                    update(api_keys)
+                    .where(api_keys.c.id == key_id, api_keys.c.environment_id == tenant)
+                    .where(api_keys.c.revoked_at.is_(None))
+                    .values(revoked_at=_now(), revision=await _next_revision(connection))
+                )
         await self._valid.read_again()
         return await self._find(tenant, key_id)
 

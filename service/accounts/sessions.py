@@ -27,7 +27,7 @@ from service.accounts.follower import Change, Follower
 from service.accounts.keys import SCOPES, Principal
 from service.accounts.tokens import Claims, Tokens
 from service.accounts.users import OWNER, User, members, user_of, users
-from service.database import Database, metadata
+from service.database import Database, heard, metadata
 from service.errors import Unauthenticated
 
 SESSION_SECONDS = 24 * 3600
@@ -93,8 +93,12 @@ class Sessions:
         return self._tokens.issue(claims)
 
     async def end(self, session_id: str) -> None:
-        """End a session for good; one that has ended stays as it is."""
-        await _end(self._database, sessions.c.id == session_id)
+        """End a session for good; one that has ended stays as it is.
+
+        Raises AccountsUnavailable.
+        """
+        with heard():
+            await _end(self._database, sessions.c.id == session_id)
         await self._live.read_again()
 
     async def close(self) -> None:

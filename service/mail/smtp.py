@@ -4,6 +4,7 @@
 password in the URL, and a server that is not on this machine, it insists.
 """
 
+import asyncio
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from urllib.parse import unquote, urlsplit
@@ -15,7 +16,7 @@ from service.mail.protocol import Letter
 from service.telemetry import log
 
 _SECONDS = 10.0
-"""For the connection, and for each answer of the server."""
+"""For a letter, from the connection to the last answer of the server."""
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -34,16 +35,16 @@ class SmtpMail:
 
     async def send(self, letter: Letter) -> None:
         try:
-            await aiosmtplib.send(
-                self._message(letter),
-                hostname=self._host,
-                port=self._port,
-                username=self._user,
-                password=self._password,
-                use_tls=self._tls,
-                start_tls=True if self._insists and not self._tls else None,
-                timeout=_SECONDS,
-            )
+            async with asyncio.timeout(_SECONDS):
+                await aiosmtplib.send(
+                    self._message(letter),
+                    hostname=self._host,
+                    port=self._port,
+                    username=self._user,
+                    password=self._password,
+                    use_tls=self._tls,
+                    start_tls=True if self._insists and not self._tls else None,
+                )
         except (aiosmtplib.SMTPException, OSError) as error:
             log().warning("mail.not_sent", error=type(error).__name__)
             raise MailUnavailable("the letter could not be sent", 10) from error

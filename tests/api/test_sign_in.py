@@ -30,6 +30,15 @@ async def edge(accounts: Accounts) -> AsyncIterator[Edge]:
         yield edge
 
 
+class Away:
+    """A database that does not answer."""
+
+    def writing(self) -> None:
+        raise OperationalError(None, None, OSError("the disk is gone"))
+
+    reading = writing
+
+
 async def post(edge: Edge, path: str, body: Any, token: str = "") -> httpx2.Response:
     headers = {"authorization": f"Bearer {token}"} if token else {}
     return await edge.client.post(f"/api/auth/{path}", json=body, headers=headers)
@@ -202,16 +211,31 @@ async def test_nobody_gives_himself_a_larger_tier(edge: Edge, accounts: Accounts
 async def test_a_key_that_cannot_be_made_is_500_with_a_code_of_its_own(edge: Edge, accounts):
     token = await accounts.token(ADA)
 
-    class Away:
-        def writing(self) -> None:
-            raise OperationalError(None, None, OSError("the disk is gone"))
-
     accounts.keys._database = Away()
     with capture_logs():
         answer = await post(edge, "api-key", {"name": "k"}, token)
     accounts.keys._database = accounts.database
     assert told(answer)[:2] == (500, "API_KEY_GENERATION_ERROR")
     assert "disk" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "request-code", {"email": ADA}),
+        ("POST", "verify", {"email": ADA, "code": "123456"}),
+        ("POST", "logout", None),
+        ("GET", "api-key", None),
+        ("DELETE", "api-key/key_x", None),
+    ],
+)
+async def test_while_the_database_is_away_it_is_503(edge: Edge, accounts, method, path, body):
+    headers = {"authorization": f"Bearer {await accounts.token(ADA)}"}
+    await edge.client.get("/api/auth/me", headers=headers)
+    accounts.keys._database = accounts.sign_in._database = accounts.sessions._database = Away()
+    answer = await edge.client.request(method, f"/api/auth/{path}", json=body, headers=headers)
+    assert told(answer)[:2] == (503, "ACCOUNTS_UNAVAILABLE")
+    assert answer.headers["retry-after"] == "1"
 
 
 async def test_two_keys_are_alive_at_once_and_each_is_revoked_alone(edge: Edge, accounts: Accounts):

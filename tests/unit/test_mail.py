@@ -12,6 +12,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from structlog.testing import capture_logs
 
 from service.errors import MailUnavailable
+from service.mail import smtp
 from service.mail.outbox import NoMail, Outbox
 from service.mail.protocol import Letter
 from service.mail.smtp import SmtpMail
@@ -71,6 +72,20 @@ async def test_a_refused_password_is_told_without_the_password(server):
 async def test_a_server_that_is_away_is_told_as_such():
     with capture_logs(), pytest.raises(MailUnavailable):
         await SmtpMail("smtp://127.0.0.1:1", "no@example.com").send(LETTER)
+
+
+async def test_a_server_that_says_nothing_is_not_waited_for_longer_than_is_said(monkeypatch):
+    monkeypatch.setattr(smtp, "_SECONDS", 0.1)
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    async with silent, asyncio.timeout(2):
+        with capture_logs(), pytest.raises(MailUnavailable):
+            await SmtpMail(f"smtp://127.0.0.1:{port}", "no@example.com").send(LETTER)
 
 
 @pytest.mark.parametrize(
