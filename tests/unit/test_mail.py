@@ -33,7 +33,7 @@ class Server:
 
     def let_in(self, server, session, envelope, mechanism, data) -> AuthResult:
         good = isinstance(data, LoginPassword) and data.password == b"p@ss"
-        return AuthResult(success=good)
+        return AuthResult(success=good, handled=False)
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ async def test_a_refused_password_is_told_without_the_password(server):
     mail = SmtpMail(f"smtp://ada:wrong@127.0.0.1:{server.port}", "no@example.com")
     with capture_logs() as logs, pytest.raises(MailUnavailable) as refused:
         await mail.send(LETTER)
+    assert [entry["error"] for entry in logs] == ["SMTPAuthenticationError"]
     assert "wrong" not in f"{refused.value} {logs}"
     assert server.letters == []
 
@@ -76,16 +77,20 @@ async def test_a_server_that_is_away_is_told_as_such():
 
 async def test_a_server_that_says_nothing_is_not_waited_for_longer_than_is_said(monkeypatch):
     monkeypatch.setattr(smtp, "_SECONDS", 0.1)
+    hung_up = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
+        await writer.wait_closed()
+        hung_up.set()
 
     silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     async with silent, asyncio.timeout(2):
         with capture_logs(), pytest.raises(MailUnavailable):
             await SmtpMail(f"smtp://127.0.0.1:{port}", "no@example.com").send(LETTER)
+        await hung_up.wait()
 
 
 @pytest.mark.parametrize(
