@@ -105,10 +105,16 @@ async def test_what_was_there_before_users_is_kept_and_has_the_largest_tier(data
     async with database.writing() as connection:
         await connection.execute(text(old))
     await upgrade(database)
-    async with database.reading() as connection:
-        rows = (await connection.execute(text("SELECT * FROM environments"))).all()
-    assert [tuple(row) for row in rows] == [("env_default", "default", False, 1, "enterprise")]
+    assert await environment(database, "id, name, created_at, tier") == (*OLD, "enterprise")
     await downgrade(database, "0001")
+    assert await environment(database, "id, name, created_at") == OLD
+
+
+OLD = ("env_default", "default", 1)
+
+
+async def environment(database: Database, columns: str) -> tuple[Any, ...]:
+    """The one environment there is."""
     async with database.reading() as connection:
-        (row,) = (await connection.execute(text("SELECT * FROM environments"))).all()
-    assert tuple(row) == ("env_default", "default", False, 1)
+        found = await connection.execute(text(f"SELECT {columns} FROM environments"))
+    return tuple(found.one())

@@ -81,13 +81,16 @@ def rules_table() -> str:
     return "\n".join([*lines, *(f"| {who} | {', '.join(may)} |" for who, may in callers.items())])
 
 
-def routes(app: Litestar) -> Iterator[tuple[str, str, Any]]:
+def routes(app: Litestar) -> list[tuple[str, str, Any]]:
     """Each route: method, path, and the rule that it declares. Neither `/docs` nor OPTIONS."""
-    for route in app.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            if not route.path.startswith("/docs"):
-                for method in sorted(handler.http_methods - {"OPTIONS"}):
-                    yield method, route.path, handler.opt.get("rule")
+    found = [
+        (method, route.path, handler.opt.get("rule"))
+        for route in app.routes
+        if not route.path.startswith("/docs")
+        for handler in getattr(route, "route_handlers", ())
+        for method in handler.http_methods - {"OPTIONS"}
+    ]
+    return sorted(found, key=lambda route: (route[1], route[0]))
 
 
 TABLES = {
