@@ -8,7 +8,7 @@ recording covers,
     growth of totalEvents  =  accepted  -  repeats that the writer found
 
 with one slack: when a request had to be sent again because its answer was lost, the first try may
-have been taken, and what it added comes back as duplicates.
+have been taken, and what it added comes back as duplicates, or as repeats that the writer found.
 """
 
 import asyncio
@@ -60,7 +60,8 @@ async def counted(client: Client, before: Baseline, tally: Tally, concurrency: i
     """Wait until everything sent is counted, and compare."""
     growth = await _growth(client, before, tally.receipts[-concurrency:])
     repeats = 0 if growth == tally.accepted else await _late_repeats(client, tally.receipts)
-    return Counted(growth, tally.accepted - repeats, tally.duplicates_retried)
+    uncertain = tally.duplicates_retried + min(repeats, tally.accepted_retried)
+    return Counted(growth, tally.accepted - repeats, uncertain)
 
 
 async def _growth(client: Client, before: Baseline, last_receipts: list[str]) -> int:

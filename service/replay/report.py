@@ -20,6 +20,8 @@ class Tally:
     duplicates: int = 0
     duplicates_retried: int = 0
     """Those among the duplicates whose request had to be sent more than once."""
+    accepted_retried: int = 0
+    """The same of the accepted ones."""
     rejected: int = 0
     """Events that the service refused, and lines that are no event."""
     rejections: list[str] = field(default_factory=list)
@@ -43,7 +45,7 @@ class Counted:
     new: int
     expected: int
     uncertain: int = 0
-    """Duplicates that may have been added by this replay, under an answer that was lost."""
+    """Repeats whose first copy may have been added by this replay, though its answer was lost."""
 
     @property
     def right(self) -> bool:

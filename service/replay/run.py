@@ -187,7 +187,9 @@ class Replay:
         tally.sent += len(parcel.events)
         tally.accepted += sent.accepted
         tally.duplicates += sent.duplicates
-        tally.duplicates_retried += sent.duplicates if sent.tries > 1 else 0
+        if sent.tries > 1:
+            tally.duplicates_retried += sent.duplicates
+            tally.accepted_retried += sent.accepted
         tally.receipts += sent.receipts
         for rejection in sent.rejected:
             self._reject(parcel.place(rejection.index), rejection.message or rejection.code)
