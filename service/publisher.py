@@ -28,6 +28,10 @@ FULL_MESSAGE = 500
 """Events after which a message waits for no more company."""
 LONGEST_LINGER = 5
 """How many times its usual wait a message waits for the one before it."""
+MOST_BEHIND = 400
+"""Messages that the store may be behind the stream before answers are held back."""
+HELD_BACK = 0.1
+"""Seconds that an answer is held back at most: a store that stands still stops nobody."""
 FULL_MESSAGE_BYTES = 1024 * 1024
 """The same in bytes, so that company never makes a message larger than the stream takes."""
 
@@ -107,11 +111,18 @@ class Publisher:
             seen = seen | await others
         self._hints.record(keys[~seen])
         position = self._mark.progress.epoch << EPOCH_SHIFT | receipt.sequence
+        await self._hold_back(position)
         first = 0
         for waiter in waiters:
             end = first + waiter.events
             waiter.answer(Place(position, first, seen[first:end]))
             first = end
+
+    async def _hold_back(self, position: int) -> None:
+        """Let the store catch up: who waits for answers then sends no faster than it stores."""
+        stored = self._mark.progress
+        if stored.epoch and position - stored.position > MOST_BEHIND:
+            await self._mark.wait(position - MOST_BEHIND, HELD_BACK)
 
     async def _give_up(self, waiters: Sequence["_Waiter"], error: Exception) -> None:
         self._release(waiters)

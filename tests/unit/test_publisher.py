@@ -2,10 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from service.errors import IngestionUnavailable
 from service.events import Rows, unpack
 from service.hints import Hints
-from service.publisher import FULL_MESSAGE, Publisher
+from service.publisher import FULL_MESSAGE, MOST_BEHIND, Publisher
 from service.storage.mark import Mark
 from service.storage.protocol import EPOCH_SHIFT, Progress
 from service.stream.protocol import Receipt
@@ -146,3 +148,24 @@ async def test_hints_are_of_what_was_acknowledged():
     await sending.publish(TENANT, rows("a"))
     place = await sending.publish(TENANT, rows("a", "b"))
     assert place.seen.tolist() == [True, False]
+
+
+class Waited(Mark):
+    """Notes the positions that were waited for."""
+
+    def __init__(self, progress):
+        super().__init__(progress)
+        self.positions = []
+
+    async def wait(self, position, timeout):
+        self.positions.append(position)
+        return await super().wait(position, 0)
+
+
+@pytest.mark.parametrize(("behind", "waits"), [(MOST_BEHIND, 0), (MOST_BEHIND + 1, 1)])
+async def test_an_answer_waits_for_a_store_that_is_far_behind_but_not_for_ever(behind, waits):
+    stream, mark = Gate(), Waited(Progress(epoch=1, sequence=10))
+    stream.bodies = [b""] * (10 + behind - 1)
+    place = await publisher(stream, mark).publish(TENANT, rows("a"))
+    assert place.position == 1 << EPOCH_SHIFT | 10 + behind
+    assert mark.positions == [place.position - MOST_BEHIND] * waits
