@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import time
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -119,28 +118,25 @@ async def test_a_cancelled_call_never_leaves_its_answer_to_another(shared):
 
 
 async def hurry(shared: SharedRedis) -> None:
-    """Everything is answered, quickly, as if nothing were there."""
-    begun = time.monotonic()
-    await shared.put(b"key", b"text", 10)
-    assert await shared.get(b"key") is None
-    assert await shared.claim(b"key", 10)
-    await shared.record(ids(7))
-    assert (await shared.seen(ids(7))).tolist() == [False]
-    assert time.monotonic() - begun < 2 * shared_redis.PATIENCE
+    """Everything is answered as if nothing were there, and nothing waits for an answer."""
+    async with asyncio.timeout(10):
+        await shared.put(b"key", b"text", 10)
+        assert await shared.get(b"key") is None
+        assert await shared.claim(b"key", 10)
+        await shared.record(ids(7))
+        assert (await shared.seen(ids(7))).tolist() == [False]
     with pytest.raises(ConnectionError):
         await shared.ping()
 
 
-async def test_a_server_that_was_never_there_costs_nothing():
+async def test_a_server_that_was_never_there_is_done_without():
     shared = SharedRedis(f"redis://127.0.0.1:{free_port()}", b"secret")
     await hurry(shared)
     await shared.close()
 
 
 @pytest.mark.parametrize("harm", [signal.SIGKILL, signal.SIGSTOP])
-async def test_a_server_that_dies_or_hangs_costs_one_patience_and_is_used_again(
-    harm, shared, valkey
-):
+async def test_a_server_that_dies_or_hangs_is_done_without_and_is_used_again(harm, shared, valkey):
     await shared.put(b"before", b"text", 60)
     valkey.end(harm) if harm == signal.SIGKILL else valkey.send(harm)
     await hurry(shared)
@@ -170,9 +166,8 @@ async def test_a_server_that_talks_nonsense_is_not_believed(nonsense):
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         shared = SharedRedis(f"redis://127.0.0.1:{port}", b"secret")
-        begun = time.monotonic()
-        await shared.put(b"key", b"text", 10)
-        assert await shared.get(b"key") is None
-        assert not (await shared.seen(ids(7))).any()
-        assert time.monotonic() - begun < 4 * shared_redis.PATIENCE
+        async with asyncio.timeout(10):
+            await shared.put(b"key", b"text", 10)
+            assert await shared.get(b"key") is None
+            assert not (await shared.seen(ids(7))).any()
         await shared.close()

@@ -97,30 +97,10 @@ async def test_renewing_takes_over_what_another_has_renewed(a_cache):
 
 
 @pytest.mark.parametrize("harm", [signal.SIGKILL, signal.SIGSTOP])
-async def test_without_the_shared_memory_answers_take_less_than_twice_as_long(
-    harm, a_cache, valkey
-):
-    cache, store = a_cache(), AStore(takes=0.03)
-    sound = await durations(cache, store, b"sound")
+async def test_without_the_shared_memory_every_answer_is_computed_here(harm, a_cache, valkey):
+    cache, store = a_cache(), AStore(takes=0)
     valkey.send(harm)
-    harmed = await durations(cache, store, b"harmed")
-    assert store.asked == 400
-    assert p99(harmed) < 2 * p99(sound)
-
-
-async def durations(cache: AnswerCache, store: AStore, name: bytes) -> list[float]:
-    """Of two hundred different questions, a few at a time."""
-
-    async def one(n: int) -> float:
-        begun = time.monotonic()
-        await cache.answer(name + b"%d" % n, store)
-        return time.monotonic() - begun
-
-    found = []
-    for start in range(0, 200, 2):
-        found += await asyncio.gather(one(start), one(start + 1))
-    return found
-
-
-def p99(found: list[float]) -> float:
-    return sorted(found)[-3]
+    async with asyncio.timeout(30):
+        asked = [cache.answer(b"harmed%d" % n, store) for n in range(200)]
+        assert len({served.document for served in await asyncio.gather(*asked)}) == 200
+    assert store.asked == 200
