@@ -1,0 +1,45 @@
+"""Times as people write them on a command line."""
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import rich_click as click
+
+_UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class Moment(click.ParamType[int]):
+    """An ISO date or time, UTC where it has no offset; ms since 1970 UTC."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no ISO date or time such as 2026-01-31", param, ctx)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return int(moment.timestamp() * 1000)
+
+
+class Expiry(click.ParamType[int]):
+    """`90m`, `12h`, `30d` from now, or an ISO date or time; ms since 1970 UTC."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        now = time.time_ns() // 1_000_000
+        if span := re.fullmatch(r"(\d{1,6})([mhd])", str(value)):
+            return now + int(span[1]) * _UNITS[span[2]]
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is neither like 30d, 12h, 90m nor an ISO date", param, ctx)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        if (at := int(moment.timestamp() * 1000)) <= now:
+            self.fail(f"{value!r} has gone by", param, ctx)
+        return at
