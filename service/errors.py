@@ -20,6 +20,7 @@
     │   ├── MailUnavailable       MAIL_UNAVAILABLE       no letter could be sent
     │   ├── RateLimited           RATE_LIMITED           too often; wait
     │   └── Unreachable           UNREACHABLE            no answer came; send the same ids again
+    ├── SealBroken             SEAL_BROKEN            a sealed secret does not open
     ├── SettingsError          SETTINGS               a setting is wrong; the start is refused
     ├── MigrationError         MIGRATION              the schema does not fit this program
     ├── DataDirectoryBusy      DATA_DIR_BUSY          another process holds the data directory
@@ -158,6 +159,12 @@ class RateLimited(Retryable):
     """Asked too often; the same request may succeed after `Retry-After`."""
 
     code = "RATE_LIMITED"
+
+
+class SealBroken(HeadraceError):
+    """A sealed secret does not open: it was altered, or its `SECRET_KEY` is not known here."""
+
+    code = "SEAL_BROKEN"
 
 
 class SettingsError(HeadraceError):

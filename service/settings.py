@@ -39,7 +39,7 @@ class Settings:
     secret_key: str = _setting(
         "SECRET_KEY",
         "",
-        "Signs receipts and tokens; the same for all processes of a service. "
+        "Signs receipts and tokens, seals secrets; the same for all processes of a service. "
         "Empty: made at the first start and kept in the data directory.",
         secret=True,
     )
@@ -47,7 +47,7 @@ class Settings:
         "HEADRACE_FORMER_SECRET_KEYS",
         "",
         "Values that `SECRET_KEY` had before, with commas between: tokens signed with them go on "
-        "until their time is over.",
+        "until their time is over, and what they sealed still opens.",
         secret=True,
     )
     data_dir: Path = _setting(  # noqa: RUF009
