@@ -1,0 +1,51 @@
+"""Accounts, opened: who may do what, and the desk where people sign in."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from service.accounts.addresses import account_of
+from service.accounts.codes import Codes
+from service.accounts.environments import Environments
+from service.accounts.keys import Keys
+from service.accounts.sessions import Sessions
+from service.accounts.sign_in import Desk
+from service.accounts.tokens import Tokens
+from service.accounts.users import Users
+from service.bootstrap.engines import mail_of, open_control
+from service.database import Database, upgrade
+from service.errors import InvalidInput, SettingsError
+from service.limits import LocalLimits
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Accounts:
+    database: Database
+    environments: Environments
+    keys: Keys
+    users: Users
+
+
+async def open_accounts(settings: Settings, parts: AsyncExitStack) -> Accounts:
+    database = await open_control(settings, parts)
+    await upgrade(database)
+    environments, keys = Environments(database), Keys(database)
+    parts.push_async_callback(keys.close)
+    chosen = {"yes": True, "no": False, "auto": settings.on_loopback}
+    await environments.ensure_default(chosen[settings.public_metrics])
+    await keys.ensure_bootstrap(settings.bootstrap_api_key)
+    return Accounts(database, environments, keys, Users(database, _owner(settings)))
+
+
+def _owner(settings: Settings) -> str:
+    try:
+        return account_of(settings.owner_email) if settings.owner_email else ""
+    except InvalidInput as error:
+        raise SettingsError(f"HEADRACE_OWNER_EMAIL: {error}") from None
+
+
+def open_desk(settings: Settings, parts: AsyncExitStack, accounts: Accounts, secret: bytes) -> Desk:
+    former = [text.encode() for text in settings.former_secrets]
+    sessions = Sessions(accounts.database, Tokens(secret, former))
+    parts.push_async_callback(sessions.close)
+    return Desk(Codes(secret), accounts.users, sessions, mail_of(settings), LocalLimits())

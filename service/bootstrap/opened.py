@@ -1,0 +1,89 @@
+"""What is open: everything that answers questions, everything that writes, or both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.accounts.environments import Environments
+from service.accounts.keys import Keys
+from service.accounts.sessions import Sessions
+from service.accounts.sign_in import SignIn
+from service.database import Database
+from service.ingest import Ingest
+from service.limits import Limits
+from service.query.run import Questions
+from service.receipts import Receipts
+from service.retention import Retention
+from service.rollup import Rollup
+from service.settings import Settings
+from service.shared.protocol import Shared
+from service.storage.mark import Mark
+from service.storage.protocol import EventStore
+from service.stream.lease import Lease
+from service.stream.protocol import Stream
+from service.transfer.incoming import Way
+from service.writer import Writer
+
+
+@dataclass(frozen=True)
+class Answering:
+    """Everything that takes events in and answers questions, opened."""
+
+    settings: Settings
+    database: Database
+    environments: Environments
+    keys: Keys
+    sessions: Sessions
+    sign_in: SignIn
+    limits: Limits
+    stream: Stream
+    store: EventStore
+    shared: Shared | None
+    mark: Mark
+    rollup: Rollup
+    receipts: Receipts
+    ingest: Ingest
+    questions: Questions
+    way: Way
+    """For events of files on their way in."""
+    operator_token: str
+    started_at: float
+    """Unix time in seconds."""
+    follows: Callable[[], bool]
+    """Whether this process hears what the store has."""
+
+    def ready(self) -> bool:
+        """Whether the schemas fit and events are being counted; the parts are asked apart."""
+        return self.follows()
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Everything that carries events from the stream to the store, opened."""
+
+    settings: Settings
+    stream: Stream
+    store: EventStore
+    mark: Mark
+    rollup: Rollup
+    retention: Retention
+    writer: Writer | None
+    """The only one on the store; None where processes write by turns."""
+    turns: "Turns | None"
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Processes that may all write: whose turn it is, and a writer for when it is ours."""
+
+    lease: Lease
+    retention: Retention
+    """For whose turn it is."""
+    new_writer: Callable[[], Writer]
+
+
+@dataclass(frozen=True)
+class Service(Answering, Writing):
+    """Everything that answers and works, opened. Made by `open_service`."""
+
+    def ready(self) -> bool:
+        return self.writer.works if self.writer else self.follows()

@@ -1,0 +1,252 @@
+"""Opens the parts in order, puts them together, and closes all of them at the end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from service import crash
+from service.accounts.environments import Environments
+from service.accounts.sign_in import SignIn
+from service.bootstrap.accounts import Accounts, open_accounts, open_desk
+from service.bootstrap.engines import (
+    Store,
+    open_control,
+    open_event_store,
+    open_shared,
+    open_stream,
+)
+from service.bootstrap.opened import Answering, Service, Turns, Writing
+from service.bootstrap.place import hold, operator_token_of, secret_of, this_process
+from service.database import Database, is_current, open_database, upgrade
+from service.errors import DataDirectoryBusy
+from service.following import Following
+from service.hints import Hints
+from service.ingest import Ingest
+from service.migrate import migrate, pending
+from service.publisher import Publisher
+from service.query.cache import AnswerCache
+from service.query.run import Questions
+from service.query.share import Share
+from service.receipts import Receipts
+from service.retention import Retention
+from service.rollup import Rollup
+from service.settings import Settings
+from service.storage.clickhouse import ClickHouseStore
+from service.storage.mark import Mark
+from service.storage.protocol import EventStore
+from service.stream import lease
+from service.stream.jetstream import JetStream
+from service.stream.lease import Lease
+from service.telemetry import log
+from service.transfer.incoming import Way
+from service.writer import Writer
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncIterator[Service]:
+    """Open everything in order, migrate, find the place in the stream; close all at the end.
+
+    Waits for servers that are away. Raises DataDirectoryBusy when another process works on the
+    data directory and a part lives there.
+    """
+    async with _begun(settings, alone=not settings.is_shared) as parts:
+        accounts = await open_accounts(settings, parts)
+        backing = await _open_backing(settings, parts)
+        writing = await _make_writing(settings, accounts.environments, backing)
+        answering = await _make_answering(settings, parts, accounts, backing, writing.writer)
+        yield Service(**vars(writing) | vars(answering))
+
+
+@asynccontextmanager
+async def open_answering(settings: Settings) -> AsyncIterator[Answering]:
+    """Open what takes events in and answers questions, while other processes write."""
+    async with _begun(settings) as parts:
+        accounts = await open_accounts(settings, parts)
+        backing = await _open_backing(settings, parts)
+        yield await _make_answering(settings, parts, accounts, backing, None)
+
+
+@asynccontextmanager
+async def open_writing(settings: Settings) -> AsyncIterator[Writing]:
+    """Open what carries events to the store, while other processes answer."""
+    async with _begun(settings) as parts:
+        database = open_database(settings)
+        parts.push_async_callback(database.close)
+        backing = await _open_backing(settings, parts)
+        yield await _make_writing(settings, Environments(database), backing)
+
+
+@asynccontextmanager
+async def open_store(
+    settings: Settings, *, hold: bool = True, fill: bool = False
+) -> AsyncIterator[EventStore]:
+    """Open the event store alone: to read it, or to `fill` it in the writer's place.
+
+    `hold` keeps others off the data directory. Raises DataDirectoryBusy when one is there, or when
+    a worker writes to the same ClickHouse.
+    """
+    async with _begun(settings, alone=hold and not settings.is_shared) as parts:
+        stream = await open_stream(settings, parts) if settings.clickhouse_url else None
+        if stream and settings.is_shared and fill:
+            await parts.enter_async_context(_our_turn(stream))
+        store = await open_event_store(settings, parts, stream)
+        await migrate(store)
+        yield store
+
+
+@asynccontextmanager
+async def _our_turn(stream: JetStream) -> AsyncIterator[None]:
+    """Be the one who may write, if nobody is."""
+    turn = Lease(await stream.bucket(lease.BUCKET), "writer", this_process())
+    try:
+        await asyncio.wait_for(turn.wait(), 3 * lease.SECONDS)
+    except TimeoutError:
+        raise DataDirectoryBusy("a worker writes to this ClickHouse; stop it first") from None
+    keeping = asyncio.create_task(turn.keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await turn.release()
+
+
+async def migrations_due(settings: Settings) -> Sequence[str]:
+    """What `open_service` would migrate first; changes nothing that is there."""
+    async with _schemas(settings) as (database, store):
+        accounts = [] if await is_current(database) else ["accounts"]
+        return [*accounts, *await pending(store)]
+
+
+async def migrate_data(settings: Settings) -> None:
+    """Bring the schemas of accounts and events up to date."""
+    async with _schemas(settings) as (database, store):
+        await upgrade(database)
+        await migrate(store)
+
+
+@asynccontextmanager
+async def _begun(settings: Settings, alone: bool = False) -> AsyncIterator[AsyncExitStack]:
+    """What comes before any part, and the stack that closes all of them."""
+    crash.arm(settings.crash_at)
+    _warn_of_unused(settings)
+    async with AsyncExitStack() as parts:
+        if alone:
+            parts.enter_context(hold(settings.data_dir))
+        yield parts
+
+
+@asynccontextmanager
+async def _schemas(settings: Settings) -> AsyncIterator[tuple[Database, Store]]:
+    async with AsyncExitStack() as parts:
+        if not settings.clickhouse_url.startswith("http"):
+            parts.enter_context(hold(settings.data_dir))
+        database = await open_control(settings, parts)
+        yield database, await open_event_store(settings, parts)
+
+
+@dataclass(frozen=True)
+class _Backing:
+    """What both roads rest on."""
+
+    stream: JetStream
+    store: Store
+    mark: Mark
+    rollup: Rollup
+
+
+async def _open_backing(settings: Settings, parts: AsyncExitStack) -> _Backing:
+    stream = await open_stream(settings, parts)
+    store = await open_event_store(settings, parts, stream)
+    await migrate(store)
+    return _Backing(stream, store, Mark(), Rollup(store, settings.rollup_events))
+
+
+async def _make_writing(
+    settings: Settings, environments: Environments, backing: _Backing
+) -> Writing:
+    stream, store, mark, rollup = backing.stream, backing.store, backing.mark, backing.rollup
+    retention = Retention(store, rollup, environments.days_kept)
+    if settings.is_shared:
+        # The mark of all is moved by what the ledger says; this writer has one for itself.
+        turn = Lease(await stream.bucket(lease.BUCKET), "writer", this_process())
+        turns = Turns(turn, retention, lambda: Writer(stream, store, Mark(), settings))
+        return Writing(settings, stream, store, mark, rollup, retention, None, turns)
+    writer = Writer(stream, store, mark, settings)
+    await writer.begin()
+    return Writing(settings, stream, store, mark, rollup, retention, writer, None)
+
+
+async def _make_answering(
+    settings: Settings,
+    parts: AsyncExitStack,
+    accounts: Accounts,
+    backing: _Backing,
+    writer: Writer | None,
+) -> Answering:
+    """`writer` is the one in this process, if it alone moves the mark."""
+    stream, store, mark = backing.stream, backing.store, backing.mark
+    secret = secret_of(settings)
+    shared = open_shared(settings, secret, parts)
+    cache = AnswerCache(settings.cache_seconds, share=Share(shared, settings.cache_seconds))
+    parts.push_async_callback(cache.close)
+    receipts = Receipts(secret)
+    desk = open_desk(settings, parts, accounts, secret)
+    hints = Hints(writer.near_net if writer else None, shared=shared)
+    publisher = Publisher(stream, mark, hints, settings)
+    return Answering(
+        settings=settings,
+        database=accounts.database,
+        environments=accounts.environments,
+        keys=accounts.keys,
+        sessions=desk.sessions,
+        sign_in=SignIn(accounts.database, desk),
+        limits=desk.limits,
+        stream=stream,
+        store=store,
+        shared=shared,
+        mark=mark,
+        rollup=backing.rollup,
+        receipts=receipts,
+        ingest=Ingest(publisher, receipts, settings),
+        questions=Questions(store, stream, cache, settings, mark),
+        way=_way(settings, accounts, backing),
+        operator_token=operator_token_of(settings, secret),
+        started_at=time.time(),
+        follows=await _follow(parts, backing, writer),
+    )
+
+
+async def _follow(
+    parts: AsyncExitStack, backing: _Backing, writer: Writer | None
+) -> Callable[[], bool]:
+    """Have the mark move as the store does, after the ledger, where no writer here moves it."""
+    if writer:
+        return lambda: True
+    assert isinstance(backing.store, ClickHouseStore)
+    following = Following(backing.store, backing.mark)
+    parts.push_async_callback(following.close)
+    return lambda: following.works and backing.mark.progress.epoch > 0
+
+
+def _way(settings: Settings, accounts: Accounts, backing: _Backing) -> Way:
+    return Way(
+        accounts.environments,
+        backing.stream,
+        backing.store,
+        backing.mark,
+        settings.stream_max_bytes,
+        settings.max_field_bytes,
+    )
+
+
+def _warn_of_unused(settings: Settings) -> None:
+    if settings.questdb_url:
+        instead = "ClickHouse" if settings.clickhouse_url else "DuckDB"
+        log().warning("settings.questdb_unused", instead=f"events are kept in {instead}")
+    if settings.nats_url:
+        log().warning(
+            "settings.stream_sync_unknown",
+            advice="set jetstream { sync_interval: always } on that server",
+        )
