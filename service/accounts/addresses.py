@@ -20,3 +20,8 @@ def account_of(text: str) -> str:
     except EmailNotValidError as error:
         raise InvalidInput(f"this is not a valid e-mail address: {error}", "email") from None
     return valid.normalized.lower()
+
+
+def masked(address: str) -> str:
+    """An address that its owner recognises and nobody else can write to: `a…@example.com`."""
+    return f"{address[0]}…@{address.rpartition('@')[2]}"

@@ -139,7 +139,7 @@ async def sign_out(settings: Settings, email: str) -> int:
     """End every session of a user; how many. Raises NotFound, or InvalidInput for no address."""
     async with opened_accounts(settings) as database:
         user = await Users(database).find(account_of(email))
-        return await end_all(database, user.id)
+        return await end_all(database, user)
 
 
 def _cells(key: Key) -> tuple[str, ...]:

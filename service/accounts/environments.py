@@ -10,6 +10,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, String, Table, inse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.accounts import audit
+from service.accounts.audit import Actor
 from service.accounts.tiers import ENTERPRISE, FREE
 from service.database import Database, metadata
 from service.errors import AccountsUnavailable, NotFound
@@ -93,11 +95,15 @@ class Environments:
             rows = (await connection.execute(select(environments).order_by(*order))).all()
         return [Environment(*row) for row in rows]
 
-    async def set_retention(self, environment_id: str, days: int | None) -> Environment:
+    async def set_retention(
+        self, environment_id: str, days: int | None, by: Actor = audit.SERVICE
+    ) -> Environment:
         """Keep its events for so many days from now on, or for ever; raises NotFound."""
         async with self._database.writing() as connection:
             mine = update(environments).where(environments.c.id == environment_id)
-            await connection.execute(mine.values(retention_days=days))
+            if (await connection.execute(mine.values(retention_days=days))).rowcount:
+                here = (environment_id, environment_id)
+                await audit.note(connection, by, audit.RETENTION_CHANGED, *here, days=days)
         return await self.find(environment_id)
 
     async def days_kept(self) -> Mapping[str, int]:

@@ -5,7 +5,7 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -27,6 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.accounts import audit
+from service.accounts.audit import Actor
 from service.accounts.environments import DEFAULT_ENVIRONMENT, environments
 from service.accounts.follower import Change, Follower
 from service.accounts.tiers import ENTERPRISE, TIERS, is_within
@@ -77,6 +79,13 @@ class Principal:
     key_id: str
     name: str
     tier: str = ENTERPRISE
+    kind: audit.Kind = "key"
+    user_id: str = ""
+    """Who is signed in; empty for a key."""
+
+    def actor(self, address: str) -> Actor:
+        """Who calls from this address, for the audit log."""
+        return Actor(self.kind, self.user_id or self.key_id, self.name, address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +153,7 @@ class Keys:
         tenant: str = DEFAULT_ENVIRONMENT,
         tier: str | None = None,
         expires_at: int | None = None,
+        by: Actor = audit.SERVICE,
     ) -> NewKey:
         """Make a key; `expires_at` in ms since 1970 UTC. Without a `tier` it has its environment's.
 
@@ -160,6 +170,7 @@ class Keys:
             await connection.execute(
                 insert(api_keys).values(**row, revision=await _next_revision(connection))
             )
+            await audit.note(connection, by, audit.KEY_MADE, row["id"], tenant, **_told(row))
         return NewKey(text, await self._find(tenant, row["id"]))
 
     async def list(self, tenant: str = DEFAULT_ENVIRONMENT) -> Sequence[Key]:
@@ -173,19 +184,23 @@ class Keys:
                 rows = await connection.execute(mine.order_by(api_keys.c.created_at, api_keys.c.id))
         return [_key(row) for row in rows.mappings()]
 
-    async def revoke(self, key_id: str, tenant: str = DEFAULT_ENVIRONMENT) -> Key:
+    async def revoke(
+        self, key_id: str, tenant: str = DEFAULT_ENVIRONMENT, by: Actor = audit.SERVICE
+    ) -> Key:
         """End a key for good; one revoked before stays as it is.
 
         Raises NotFound when the environment has no key of this id; AccountsUnavailable.
         """
         with heard():
             async with self._database.writing() as connection:
-                await connection.execute(
+                ended = await connection.execute(
                     update(api_keys)
                     .where(api_keys.c.id == key_id, api_keys.c.environment_id == tenant)
                     .where(api_keys.c.revoked_at.is_(None))
                     .values(revoked_at=_now(), revision=await _next_revision(connection))
                 )
+                if ended.rowcount:
+                    await audit.note(connection, by, audit.KEY_REVOKED, key_id, tenant)
         await self._valid.read_again()
         return await self._find(tenant, key_id)
 
@@ -254,8 +269,12 @@ async def _replace_bootstrap(connection: AsyncConnection, text: str) -> None:
     row = _row(BOOTSTRAP_ID, text, "bootstrap", SCOPES)
     row |= {"revoked_at": None, "revision": await _next_revision(connection)}
     former = update(api_keys).where(api_keys.c.id == BOOTSTRAP_ID)
+    action = audit.BOOTSTRAP_REPLACED
     if not (await connection.execute(former.values(**row))).rowcount:
+        action = audit.KEY_MADE
         await connection.execute(insert(api_keys).values(**row))
+    tenant = DEFAULT_ENVIRONMENT
+    await audit.note(connection, audit.SERVICE, action, BOOTSTRAP_ID, tenant, **_told(row))
 
 
 def _check(name: str, scopes: Collection[str], tier: str | None) -> None:
@@ -299,6 +318,11 @@ def _row(key_id: str, text: str, name: str, scopes: Collection[str]) -> dict[str
         "tier": ENTERPRISE,
         "created_at": _now(),
     }
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the audit log says of a new key."""
+    return {field: row.get(field) for field in ("name", "prefix", "scopes", "tier", "expires_at")}
 
 
 def _key(row: RowMapping) -> Key:

@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.accounts import audit
+from service.accounts.audit import Actor
 from service.accounts.environments import environments
 from service.accounts.follower import Change, Follower
 from service.accounts.keys import SCOPES, Principal
@@ -60,6 +62,10 @@ class SignedIn:
     expires_at: int
     """In ms since 1970 UTC."""
 
+    def actor(self, address: str) -> Actor:
+        """Who calls from this address, for the audit log."""
+        return self.principal.actor(address)
+
 
 class Sessions:
     """The sessions. Safe to use from many tasks; other processes may change them at any time.
@@ -81,8 +87,11 @@ class Sessions:
             raise Unauthenticated("this session has ended: sign in again")
         return found
 
-    async def begin(self, connection: AsyncConnection, user: User) -> str:
-        """Begin a session in the caller's transaction; its token, good once that is kept."""
+    async def begin(self, connection: AsyncConnection, user: User, address: str = "") -> str:
+        """Begin a session in the caller's transaction; its token, good once that is kept.
+
+        `address` is where the user signs in from, for the audit log.
+        """
         now = _now()
         claims = Claims(f"ses_{secrets.token_hex(16)}", user.id, now + SESSION_SECONDS * 1000)
         row = {"id": claims.session_id, "user_id": user.id, "created_at": now}
@@ -90,15 +99,22 @@ class Sessions:
         await connection.execute(insert(sessions).values(**row))
         # Never the newest row: the next revision is counted from it.
         await connection.execute(delete(sessions).where(sessions.c.expires_at < now - _KEPT_MS))
+        by = Actor("user", user.id, user.email, address)
+        subject, tenant = claims.session_id, user.environment_id
+        await audit.note(connection, by, audit.SESSION_BEGUN, subject, tenant)
         return self._tokens.issue(claims)
 
-    async def end(self, session_id: str) -> None:
-        """End a session for good; one that has ended stays as it is.
+    async def end(self, session: SignedIn, address: str = "") -> None:
+        """End a session for good, as its user wishes; one that has ended stays as it is.
 
         Raises AccountsUnavailable.
         """
+        by, subject = session.actor(address), session.session_id
         with heard():
-            await _end(self._database, sessions.c.id == session_id)
+            async with self._database.writing() as connection:
+                if await _end(connection, sessions.c.id == subject):
+                    tenant = session.principal.tenant
+                    await audit.note(connection, by, audit.SESSION_ENDED, subject, tenant)
         await self._live.read_again()
 
     async def close(self) -> None:
@@ -121,19 +137,22 @@ class Sessions:
         return [_change(row) for row in rows]
 
 
-async def end_all(database: Database, user_id: str) -> int:
+async def end_all(database: Database, user: User, by: Actor = audit.SERVICE) -> int:
     """End every session of a user; how many there were."""
-    live = and_(sessions.c.user_id == user_id, sessions.c.expires_at > _now())
-    return await _end(database, live)
-
-
-async def _end(database: Database, these: ColumnElement[bool]) -> int:
+    live = and_(sessions.c.user_id == user.id, sessions.c.expires_at > _now())
     async with database.writing() as connection:
-        ended = await connection.execute(
-            update(sessions)
-            .where(these, sessions.c.revoked_at.is_(None))
-            .values(revoked_at=_now(), revision=await _next_revision(connection))
-        )
+        ended = await _end(connection, live)
+        tenant = user.environment_id
+        await audit.note(connection, by, audit.SESSIONS_ENDED, user.email, tenant, sessions=ended)
+    return ended
+
+
+async def _end(connection: AsyncConnection, these: ColumnElement[bool]) -> int:
+    ended = await connection.execute(
+        update(sessions)
+        .where(these, sessions.c.revoked_at.is_(None))
+        .values(revoked_at=_now(), revision=await _next_revision(connection))
+    )
     return ended.rowcount
 
 
@@ -147,7 +166,9 @@ def _signed_in(row: RowMapping) -> SignedIn:
     user = user_of(row)
     scopes = frozenset(_ROLES.get(row["role"], ()))
     session_id = row[sessions.c.id]
-    principal = Principal(user.environment_id, scopes, session_id, user.name, row["tier"])
+    principal = Principal(
+        user.environment_id, scopes, session_id, user.email, row["tier"], "user", user.id
+    )
     return SignedIn(session_id, user, principal, row["expires_at"])
 
 

@@ -6,7 +6,8 @@ account from one that has none: both get a letter, both take the same steps.
 
 from dataclasses import dataclass
 
-from service.accounts.addresses import account_of
+from service.accounts import audit
+from service.accounts.addresses import account_of, masked
 from service.accounts.codes import CODE_SECONDS, Codes
 from service.accounts.sessions import Sessions
 from service.accounts.users import User, Users
@@ -48,8 +49,8 @@ class SignIn:
         self._database = database
         self._desk = desk
 
-    async def request_code(self, email: str) -> None:
-        """Send a code to an address.
+    async def request_code(self, email: str, caller: str = "") -> None:
+        """Send a code to an e-mail address; `caller` is the network address of who asks.
 
         Raises InvalidInput for what is no address, RateLimited, MailUnavailable.
         """
@@ -58,10 +59,12 @@ class SignIn:
         with heard():
             async with self._database.writing() as connection:
                 code = await self._desk.codes.issue(connection, address)
+                stranger, subject = audit.nobody(caller), masked(address)
+                await audit.note(connection, stranger, audit.CODE_ASKED, subject)
         await self._desk.mail.send(_letter(address, code))
 
-    async def verify(self, email: str, code: str) -> Welcome:
-        """Take a code back and begin a session.
+    async def verify(self, email: str, code: str, caller: str = "") -> Welcome:
+        """Take a code back and begin a session; `caller` is the network address of who does.
 
         Raises InvalidCode when it is not the one, was used, is too old or was tried too often;
         InvalidInput for what is no address; RateLimited.
@@ -69,20 +72,20 @@ class SignIn:
         address = account_of(email)
         await self._desk.limits.take(ATTEMPTS, address)
         with heard():
-            welcome = await self._redeem(address, code)
+            welcome = await self._redeem(address, code, caller)
         if welcome is None:
             raise InvalidCode("the code is wrong or has expired: request a new one")
         log().info("accounts.signed_in", user=welcome.user.id)
         return welcome
 
-    async def _redeem(self, address: str, code: str) -> Welcome | None:
+    async def _redeem(self, address: str, code: str, caller: str) -> Welcome | None:
         """A wrong code is answered, not raised: the transaction that counts the try is kept."""
         desk = self._desk
         async with self._database.writing() as connection:
             if not await desk.codes.redeem(connection, address, code):
                 return None
-            user = await desk.users.ensure(connection, address)
-            return Welcome(user, await desk.sessions.begin(connection, user))
+            user = await desk.users.ensure(connection, address, caller)
+            return Welcome(user, await desk.sessions.begin(connection, user, caller))
 
 
 def _letter(address: str, code: str) -> Letter:

@@ -19,6 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from service.accounts import audit
+from service.accounts.audit import Actor
 from service.accounts.environments import DEFAULT_ENVIRONMENT, new_environment
 from service.database import Database, metadata
 from service.errors import NotFound
@@ -85,8 +87,11 @@ class Users:
                 return user
         raise NotFound(f"there is no user {address}")
 
-    async def ensure(self, connection: AsyncConnection, address: str) -> User:
-        """The user of this address, made at the first time with an environment to work in."""
+    async def ensure(self, connection: AsyncConnection, address: str, caller: str = "") -> User:
+        """The user of this address, made at the first time with an environment to work in.
+
+        `caller` is the network address of who signs in, for the audit log.
+        """
         if user := await _find(connection, address):
             return user
         name = address.partition("@")[0][:_LONGEST_NAME]
@@ -103,6 +108,8 @@ class Users:
         await connection.execute(insert(users).values(**row))
         membership = {"environment_id": environment, "user_id": row["id"], "role": OWNER}
         await connection.execute(insert(members).values(**membership))
+        by = Actor("user", row["id"], address, caller)
+        await audit.note(connection, by, audit.USER_MADE, address, environment)
         return User(**row)
 
     async def _is_first(self, connection: AsyncConnection, address: str) -> bool:

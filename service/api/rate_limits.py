@@ -22,9 +22,14 @@ class Turnstile:
         self._limits = limits
         self._proxies = proxies
 
-    async def count(self, scope: Mapping[str, Any], headers: dict[bytes, bytes]) -> None:
-        """Count a call; raises RateLimited when it is one too many of its address."""
-        await self._limits.take(AUTH, address_of(scope, headers, self._proxies))
+    async def count(self, scope: Mapping[str, Any], headers: dict[bytes, bytes]) -> str:
+        """Count a call; the address it comes from.
+
+        Raises RateLimited when it is one too many of its address.
+        """
+        address = address_of(scope, headers, self._proxies)
+        await self._limits.take(AUTH, address)
+        return address
 
 
 def networks_of(text: str) -> Sequence[Network]:

@@ -108,7 +108,7 @@ async def test_a_session_ended_by_one_process_is_refused_by_all_within_a_second(
         for accounts in others:
             assert (await accounts.sessions.verify(welcome.token)).user == welcome.user
         begun = time.monotonic()
-        await here.sessions.end((await here.sessions.verify(welcome.token)).session_id)
+        await here.sessions.end(await here.sessions.verify(welcome.token))
         await asyncio.gather(*(until_ended(accounts, welcome.token) for accounts in others))
         assert time.monotonic() - begun < 1
 

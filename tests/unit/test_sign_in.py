@@ -201,7 +201,7 @@ async def test_an_owner_may_do_everything_in_his_environment_and_there_alone(acc
 
 async def test_a_session_ended_here_is_refused_at_once(accounts):
     token, other = await accounts.token(ADA), await accounts.token(ADA)
-    await accounts.sessions.end((await accounts.sessions.verify(token)).session_id)
+    await accounts.sessions.end(await accounts.sessions.verify(token))
     assert await has_ended(accounts, token)
     assert not await has_ended(accounts, other)
 
@@ -211,7 +211,7 @@ async def test_a_session_ended_elsewhere_is_refused_within_a_second_while_in_use
 ):
     token = await accounts.token(ADA)
     signed_in = await elsewhere.sessions.verify(token)
-    await accounts.sessions.end(signed_in.session_id)
+    await accounts.sessions.end(signed_in)
     begun = time.monotonic()
     while not await has_ended(elsewhere, token):
         await asyncio.sleep(0.01)
@@ -227,7 +227,7 @@ async def test_all_sessions_of_a_user_can_be_ended(accounts):
     tokens = [await accounts.token(ADA) for _ in range(3)]
     others = await accounts.token(BOB)
     user = await accounts.users.find(ADA)
-    assert await end_all(accounts.database, user.id) == 3
+    assert await end_all(accounts.database, user) == 3
     await accounts.sessions._live.read_again()
     assert [await has_ended(accounts, token) for token in tokens] == [True] * 3
     assert not await has_ended(accounts, others)

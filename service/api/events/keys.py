@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
+from service.accounts.audit import Actor
 from service.accounts.keys import SCOPES, Key, Keys, NewKey, Principal
 from service.accounts.tiers import TIERS
 from service.api.answers import Answer, Success, headers_of, iso, json_answer
@@ -87,17 +88,17 @@ class KeyRoutes:
 
         It is shown this once. It belongs to the environment that the user works in.
         """
-        caller = await self._caller(request, MAKES_KEYS)
+        caller, by = await self._caller(request, MAKES_KEYS)
         form = await read_form(request, KeyRequest)
         until = None if form.expires_at is None else _expiry(form.expires_at)
         new = await self._keys.create(
-            form.name, form.scopes, tenant=caller.tenant, tier=form.tier, expires_at=until
+            form.name, form.scopes, tenant=caller.tenant, tier=form.tier, expires_at=until, by=by
         )
         return json_answer(200, Success(data=_new_report(new)))
 
     async def list_keys(self, request: Request[Any, Any, Any]) -> Answer:
         """List the keys."""
-        caller = await self._caller(request, KEEPS_KEYS)
+        caller, _ = await self._caller(request, KEEPS_KEYS)
         keys = await self._keys.list(caller.tenant)
         return json_answer(200, Success(data=KeyList([_report(key) for key in keys])))
 
@@ -106,14 +107,16 @@ class KeyRoutes:
 
         It is refused everywhere within a second. Revoking it again changes nothing.
         """
-        caller = await self._caller(request, KEEPS_KEYS)
-        key = await self._keys.revoke(request.scope["path_params"]["key_id"], caller.tenant)
+        caller, by = await self._caller(request, KEEPS_KEYS)
+        key = await self._keys.revoke(request.scope["path_params"]["key_id"], caller.tenant, by)
         return json_answer(200, Success(data=_report(key)))
 
-    async def _caller(self, request: Request[Any, Any, Any], rule: Rule) -> Principal:
+    async def _caller(self, request: Request[Any, Any, Any], rule: Rule) -> tuple[Principal, Actor]:
+        """For whom the request speaks, and how the audit log names him."""
         headers = headers_of(request.scope)
-        await self._turnstile.count(request.scope, headers)
-        return await self._gate.caller(headers, rule)
+        address = await self._turnstile.count(request.scope, headers)
+        caller = await self._gate.caller(headers, rule)
+        return caller, caller.actor(address)
 
 
 def _expiry(moment: datetime) -> int:

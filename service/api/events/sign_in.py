@@ -92,9 +92,9 @@ class SignInRoutes:
         It is good for 10 minutes and 5 tries; a new one replaces it. Whether the address has an
         account makes no difference.
         """
-        await self._count(request)
+        _, address = await self._count(request)
         form = await read_form(request, CodeRequest)
-        await self._sign_in.request_code(form.email)
+        await self._sign_in.request_code(form.email, address)
         return json_answer(200, Success(data=Done(f"Verification code sent to {form.email}")))
 
     async def verify(self, request: Request[Any, Any, Any]) -> Answer:
@@ -102,9 +102,9 @@ class SignInRoutes:
 
         The first time makes the account. The token is good for 24 hours.
         """
-        await self._count(request)
+        _, address = await self._count(request)
         form = await read_form(request, Code)
-        welcome = await self._sign_in.verify(form.email, form.code)
+        welcome = await self._sign_in.verify(form.email, form.code, address)
         session = Session(welcome.token, _report(welcome.user), "Authentication successful")
         return json_answer(200, Success(data=session))
 
@@ -113,22 +113,21 @@ class SignInRoutes:
 
         The token is refused everywhere within a second.
         """
-        headers = await self._count(request)
-        signed_in = await self._gate.user(headers)
-        await self._sessions.end(signed_in.session_id)
+        headers, address = await self._count(request)
+        await self._sessions.end(await self._gate.user(headers), address)
         return json_answer(200, Success(data=Done("Signed out")))
 
     async def me(self, request: Request[Any, Any, Any]) -> Answer:
         """Who is signed in."""
-        headers = await self._count(request)
+        headers, _ = await self._count(request)
         user = (await self._gate.user(headers)).user
         me = Me(user.id, user.email, "USER", iso(user.created_at), user.name, user.environment_id)
         return json_answer(200, Success(data=me))
 
-    async def _count(self, request: Request[Any, Any, Any]) -> dict[bytes, bytes]:
+    async def _count(self, request: Request[Any, Any, Any]) -> tuple[dict[bytes, bytes], str]:
+        """The headers, and the address that was counted."""
         headers = headers_of(request.scope)
-        await self._turnstile.count(request.scope, headers)
-        return headers
+        return headers, await self._turnstile.count(request.scope, headers)
 
 
 def _report(user: User) -> UserReport:

@@ -1,0 +1,91 @@
+"""The audit log: who changed what, when, and from where. A row is kept or lost with its change."""
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.database import metadata
+
+KEY_MADE = "key.made"
+KEY_REVOKED = "key.revoked"
+BOOTSTRAP_REPLACED = "key.bootstrap_replaced"
+CODE_ASKED = "code.asked"
+USER_MADE = "user.made"
+SESSION_BEGUN = "session.begun"
+SESSION_ENDED = "session.ended"
+SESSIONS_ENDED = "session.all_ended"
+RETENTION_CHANGED = "environment.retention_changed"
+
+_LONGEST = 254
+
+Kind = Literal["user", "key", "service", "operator", "nobody"]
+"""A person signed in, an API key, a service account, who runs the service, a stranger."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("environment_id", String(64)),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor_id", String(_LONGEST), nullable=False),
+    Column("actor_name", String(_LONGEST), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(_LONGEST), nullable=False),
+    Column("details", JSON, nullable=False),
+    Index("ix_audit_environment_id_number", "environment_id", "number"),
+)
+"""`number` grows in the order of commits. No row refers to another table: it outlives its subject.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, and from which network address, as far as that is known."""
+
+    kind: Kind
+    id: str
+    name: str
+    address: str
+
+
+SERVICE = Actor("operator", "", "headrace", "")
+"""The service itself, as its operator set it up."""
+
+
+def nobody(address: str = "") -> Actor:
+    """A stranger at an address."""
+    return Actor("nobody", "", "", address)
+
+
+async def note(
+    connection: AsyncConnection,
+    by: Actor,
+    action: str,
+    subject: str,
+    environment_id: str | None = None,
+    **details: Any,
+) -> None:
+    """Note in the caller's transaction what it changes.
+
+    `details` are plain JSON values, and never a secret. Texts are cut to what a row holds.
+    """
+    row = {
+        "id": f"aud_{secrets.token_hex(12)}",
+        "at": time.time_ns() // 1_000_000,
+        "environment_id": environment_id,
+        "actor_kind": by.kind,
+        "actor_id": by.id[:_LONGEST],
+        "actor_name": by.name[:_LONGEST],
+        "address": by.address[:64],
+        "action": action,
+        "subject": subject[:_LONGEST],
+        "details": details,
+    }
+    await connection.execute(insert(audit).values(**row))
