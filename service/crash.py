@@ -28,6 +28,9 @@ POINTS = (
     "export.before_rename",
     "import.after_piece",
     "move.after_window",
+    "migrate.before_note",
+    "migrate.after_step",
+    "migrate.before_commit",
 )
 EXIT_CODE = 86
 

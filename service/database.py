@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from service import crash
 from service.errors import AccountsUnavailable, MigrationError
 from service.resources import directory
 from service.settings import Settings
@@ -163,6 +164,7 @@ async def _migrate(database: Database, step: Callable[[Config, str], None], revi
             config.attributes["connection"] = connection.sync_connection
             try:
                 await connection.run_sync(lambda _: step(config, revision))
+                crash.point("migrate.before_commit")
             except (CommandError, SQLAlchemyError) as error:
                 reason = getattr(error, "orig", error)
                 raise MigrationError(f"the schema of the accounts: {reason}") from error

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from service import crash
 from service.errors import MigrationError
 from service.events import now_ms
 from service.resources import directory
@@ -72,6 +73,7 @@ async def migrate(store: Migratable, patience: float = PATIENCE) -> list[str]:
             for step in range(done, len(migration.steps)):
                 await claim.renew()
                 await store.define(migration.steps[step], _note(migration, step))
+                crash.point("migrate.after_step")
             applied.append(migration.name)
     return applied
 

@@ -54,11 +54,13 @@ class Follower(Generic[T]):
         read_changes: Callable[[int], Awaitable[Sequence[Change[T]]]],
         grace: float = GRACE,
         is_over: Callable[[T], bool] = lambda _: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._read_changes = read_changes
         self._grace = grace
         self._is_over = is_over
-        self._swept_at = time.monotonic()
+        self._swept_at = self._clock()
         self._rows: dict[str, T] = {}
         self._marks: dict[str, str] = {}
         self._revision = 0
@@ -72,7 +74,7 @@ class Follower(Generic[T]):
         Raises AccountsUnavailable when the database has to be asked and does not answer.
         """
         row = self._rows.get(mark)
-        asked = time.monotonic()
+        asked = self._clock()
         age = asked - self._read_at
         if row is not None and age < (self._grace if self._failed else FRESH):
             if age > FRESH / 2:
@@ -87,7 +89,7 @@ class Follower(Generic[T]):
 
         Raises AccountsUnavailable when the database does not answer.
         """
-        if not await self._read_since(time.monotonic()):
+        if not await self._read_since(self._clock()):
             raise AccountsUnavailable(_SILENT)
 
     async def close(self) -> None:
@@ -108,8 +110,8 @@ class Follower(Generic[T]):
         return self._reading
 
     async def _read(self) -> None:
-        await asyncio.sleep(max(0.0, self._began_at + PACE - time.monotonic()))
-        self._began_at = time.monotonic()
+        await asyncio.sleep(max(0.0, self._began_at + PACE - self._clock()))
+        self._began_at = self._clock()
         try:
             async with asyncio.timeout(READ_TIMEOUT):
                 changes = await self._read_changes(self._revision)

@@ -139,6 +139,7 @@ async def _begun(settings: Settings, alone: bool = False) -> AsyncIterator[Async
 
 @asynccontextmanager
 async def _schemas(settings: Settings) -> AsyncIterator[tuple[Database, Store]]:
+    crash.arm(settings.crash_at)
     async with AsyncExitStack() as parts:
         if not settings.clickhouse_url.startswith("http"):
             parts.enter_context(hold(settings.data_dir))

@@ -175,6 +175,7 @@ class ClickHouseStore:
         """Carry out one step of a migration, then note that it is done."""
         await self._engine.command(definition, {})
         if record:
+            crash.point("migrate.before_note")
             await self.execute(record)
 
     async def keep_up(self, mark: Mark) -> None:

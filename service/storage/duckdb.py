@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from service import crash
 from service.errors import (
     AnalyticsUnavailable,
     DataDirectoryBusy,
@@ -231,6 +232,7 @@ def _define(
     with _transaction(connection):
         connection.execute(definition)
         if record:
+            crash.point("migrate.before_note")
             _carry_out(connection, record)
 
 

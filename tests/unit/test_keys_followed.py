@@ -56,6 +56,15 @@ async def test_a_fresh_row_costs_no_reading(table):
     assert table.readings == 1
 
 
+async def test_a_change_is_known_within_a_second_by_the_clock_of_who_asks(table):
+    now = [1000.0]
+    rows = Follower(table.changes, clock=lambda: now[0])
+    assert await rows.find("mark") == "first"
+    table.change(None)
+    now[0] += 1
+    assert await rows.find("mark") is None
+
+
 async def test_a_changed_row_replaces_the_one_before(table):
     rows = Follower(table.changes)
     await rows.find("mark")

