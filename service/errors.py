@@ -160,6 +160,10 @@ class RateLimited(Retryable):
 
     code = "RATE_LIMITED"
 
+    def __init__(self, message: str, retry_after: float = 1.0, left: int = 0) -> None:
+        super().__init__(message, retry_after)
+        self.left = left
+
 
 class SealBroken(HeadraceError):
     """A sealed secret does not open: it was altered, or its `SECRET_KEY` is not known here."""

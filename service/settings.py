@@ -91,8 +91,8 @@ class Settings:
     redis_url: str = _setting(
         "REDIS_URL",
         "",
-        "Redis or Valkey, `redis://user:password@host:6379/0` (or rediss): processes share answers "
-        "and hints of repeats. Empty: each process has its own.",
+        "Redis or Valkey, `redis://user:password@host:6379/0` (or rediss): processes share "
+        "answers, hints of repeats and limits. Empty: each process has its own.",
         secret=True,
     )
     postgres_url: str = _setting(

@@ -81,6 +81,9 @@ accounts_failures = _counter(
 shared_failures = _counter(
     "headrace_shared_failures", "Calls of the memory that processes share (Redis) that failed."
 )
+limits_alone = _counter(
+    "headrace_limits_alone", "Uses of a limit that one process counted alone: Redis did not answer."
+)
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -11,10 +11,9 @@ from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk
 from service.accounts.tokens import Tokens
 from service.accounts.users import Users
-from service.bootstrap.engines import mail_of, open_control
+from service.bootstrap.engines import mail_of, open_control, open_limits
 from service.database import Database, upgrade
 from service.errors import InvalidInput, SettingsError
-from service.limits import LocalLimits
 from service.settings import Settings
 
 
@@ -48,4 +47,5 @@ def open_desk(settings: Settings, parts: AsyncExitStack, accounts: Accounts, sec
     former = [text.encode() for text in settings.former_secrets]
     sessions = Sessions(accounts.database, Tokens(secret, former))
     parts.push_async_callback(sessions.close)
-    return Desk(Codes(secret), accounts.users, sessions, mail_of(settings), LocalLimits())
+    limits = open_limits(settings, secret, parts)
+    return Desk(Codes(secret), accounts.users, sessions, mail_of(settings), limits)

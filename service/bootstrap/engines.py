@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 
 from service.database import Database, open_database
 from service.errors import AccountsUnavailable, SettingsError
+from service.limits import Limits, LocalLimits
 from service.mail.outbox import NoMail, Outbox
 from service.mail.protocol import Mail
 from service.mail.smtp import SmtpMail
 from service.settings import Settings
+from service.shared.limits import SharedLimits
 from service.shared.redis import SharedRedis
 from service.storage.clickhouse import ClickHouseStore
 from service.storage.clickhouse_chdb import InProcess
@@ -93,10 +95,24 @@ def open_shared(settings: Settings, secret: bytes, parts: AsyncExitStack) -> Sha
     """What processes share; told apart from another service's by this one's secret and store."""
     if not settings.redis_url:
         return None
-    store = settings.clickhouse_url or str(settings.data_dir.absolute())
-    shared = SharedRedis(settings.redis_url, blake2b(store.encode(), key=secret[:64]).digest())
+    shared = SharedRedis(settings.redis_url, _secret_there(settings, secret))
     parts.push_async_callback(shared.close)
     return shared
+
+
+def open_limits(settings: Settings, secret: bytes, parts: AsyncExitStack) -> Limits:
+    """Counted by all processes together where there is a Redis."""
+    local = LocalLimits()
+    if not settings.redis_url:
+        return local
+    shared = SharedLimits(settings.redis_url, _secret_there(settings, secret), local)
+    parts.push_async_callback(shared.close)
+    return shared
+
+
+def _secret_there(settings: Settings, secret: bytes) -> bytes:
+    store = settings.clickhouse_url or str(settings.data_dir.absolute())
+    return blake2b(store.encode(), key=secret[:64]).digest()
 
 
 def mail_of(settings: Settings) -> Mail:
