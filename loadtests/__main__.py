@@ -21,6 +21,7 @@ from loadtests.ingestion import LEAST_EVENTS, SUSTAINED, batches, singles
 from loadtests.processes import Failed, allow_many_files, headrace
 from loadtests.questions import cached, pollers, uncached
 from loadtests.scale import SCALES, Scale
+from loadtests.shared import shared
 
 _Found = TypeVar("_Found")
 
@@ -85,11 +86,12 @@ async def _answers_out(scale: Scale, maximum: float) -> list[Figure]:
     with _folder() as folder:
         await _told(f"storing {scale.rows:,} events", lambda: fill(folder, scale.rows))
         with headrace(folder) as service:
-            return [
+            found = [
                 *await _told("cached answers", lambda: cached(scale, service)),
                 *await _told("pollers", lambda: pollers(scale, service)),
                 *await _told("uncached", lambda: uncached(scale, service, maximum)),
             ]
+        return [*found, *await _told("beside Redis", lambda: shared(scale, folder.parent))]
 
 
 async def _into_clickhouse(scale: Scale) -> list[Figure]:

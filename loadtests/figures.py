@@ -51,10 +51,11 @@ class Figure(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     def good(self) -> bool | None:
         """Whether it reaches its target; None without one."""
         if self.target_ratio is not None and self.ratio is not None:
-            return self.ratio >= self.target_ratio
-        if self.target is None:
-            return None
-        return self.value >= self.target if self.better == "more" else self.value <= self.target
+            return self._reaches(self.ratio, self.target_ratio)
+        return None if self.target is None else self._reaches(self.value, self.target)
+
+    def _reaches(self, value: float, target: float) -> bool:
+        return value >= target if self.better == "more" else value <= target
 
 
 class Machine(msgspec.Struct, kw_only=True, frozen=True):

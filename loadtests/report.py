@@ -36,6 +36,9 @@ _METHOD = """
   metrics answer that counts the event; the answer's count is checked each time.
 * **Uncached questions** are timed by the client: HTTP and the event loop's queue are in them.
 * **Ratios** are medians of rounds that alternate between the service and the limit.
+* **Beside Redis** are cached answers of twenty questions, each computed anew every second, asked of
+  two services in turn: one with a Valkey on this machine, one with its own memory alone. A Redis
+  that hangs is one that is stopped (SIGSTOP) for the round.
 * **ClickHouse**: the engine is in the service's process (`CLICKHOUSE_URL=chdb:///…`). Bare inserts
   are groups of 50,000 rows straight into the engine: into the service's table with its views, and
   into a plain table with the same columns.
@@ -96,11 +99,10 @@ def _cells(figure: Figure, before: Results | None) -> tuple[str, ...]:
 
 
 def _target(figure: Figure) -> str:
+    sign = "≥" if figure.better == "more" else "≤"
     if figure.target_ratio is not None:
-        return f"≥ {figure.target_ratio:.0%} of the limit"
-    if figure.target is None:
-        return ""
-    return f"{'≥' if figure.better == 'more' else '≤'} {_number(figure.target)}"
+        return f"{sign} {figure.target_ratio:.0%} of the limit"
+    return "" if figure.target is None else f"{sign} {_number(figure.target)}"
 
 
 def _number(value: float) -> str:

@@ -22,6 +22,8 @@ class Measured:
     """Requests a second."""
     cost: float
     """Processor time of the server for a request, in microseconds."""
+    p99: float
+    """Milliseconds that the slowest hundredth of the requests took at least."""
 
 
 async def in_turn(scale: Scale, measures: Mapping[str, Measure]) -> dict[str, Measured]:
@@ -57,5 +59,8 @@ def checked(name: str, sent: Sent) -> Sent:
 
 
 def _medians(sent: Sequence[Sent]) -> Measured:
-    rate = statistics.median(one.rate for one in sent)
-    return Measured(rate, statistics.median(one.cost for one in sent))
+    return Measured(
+        rate=statistics.median(one.rate for one in sent),
+        cost=statistics.median(one.cost for one in sent),
+        p99=statistics.median(one.p99 for one in sent),
+    )

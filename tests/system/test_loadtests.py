@@ -29,6 +29,7 @@ def test_the_bench_measures_the_service_from_end_to_end() -> None:
         "counted, p50",
         "304",
         "Uncached 7d",
+        "beside Redis",
         "ClickHouse: batches",
     ):
         assert section in ran.stdout
@@ -38,6 +39,7 @@ def test_a_figure_says_whether_it_reached_its_target() -> None:
     assert a_figure(value=100, target=90).good
     assert not a_figure(value=100, target=90, better="less").good
     assert not a_figure(value=50, limit=100, target_ratio=0.6).good
+    assert not a_figure(value=300, limit=100, target_ratio=2, better="less").good
     assert a_figure(value=50).good is None
 
 
