@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
+from service.api.accounts.audit import AuditRoute
 from service.api.direct import DirectLitestar
 from service.api.events.ingestion import Door
 from service.api.events.keys import KeyRoutes
@@ -57,6 +58,7 @@ def _routes(service: Answering) -> list[HTTPRouteHandler]:
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),
         *SignInRoutes(gate, turnstile, service.sign_in, service.sessions).routes(),
         *KeyRoutes(gate, turnstile, service.keys).routes(),
+        *AuditRoute(gate, service.audit).routes(),
         *Telemetry(service.settings.prometheus_enabled).routes(),
         *_operators(service).routes(),
         *Transfers(service.operator_token, service.way).routes(),

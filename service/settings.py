@@ -126,6 +126,9 @@ class Settings:
         "The address of whoever shall own the default environment and be superuser. "
         "Empty: the first who signs in.",
     )
+    audit_days: int = _setting(
+        "HEADRACE_AUDIT_DAYS", 400, "How long entries of the audit log are kept; 0: for ever."
+    )
     smtp_url: str = _setting(
         "HEADRACE_SMTP_URL",
         "",

@@ -39,11 +39,13 @@ async def _work_alone(service: Writing, writer: Writer, stop: asyncio.Event) -> 
         writing = tasks.create_task(writer.run(), name="writer")
         rolling = tasks.create_task(service.rollup.keep(service.mark), name="rollup")
         expiring = tasks.create_task(service.retention.keep(), name="retention")
+        forgetting = tasks.create_task(service.audit.keep(), name="audit")
         await stop.wait()
         writer.stop()
         await writing
         rolling.cancel()
         expiring.cancel()
+        forgetting.cancel()
     await _drain(writer)
 
 
@@ -75,9 +77,10 @@ async def _take_turns(turns: Turns, stop: asyncio.Event) -> None:
 async def _write_while_ours(writer: Writer, turns: Turns, stop: asyncio.Event) -> None:
     writing = asyncio.create_task(writer.run(), name="writer")
     keeping = asyncio.create_task(turns.lease.keep(), name="lease")
-    expiring = turns.retention.keep()
+    expiring, forgetting = turns.retention.keep(), turns.audit.keep()
+    writes, keeps = asyncio.shield(writing), asyncio.shield(keeping)
     try:
-        await first_of(asyncio.shield(writing), asyncio.shield(keeping), expiring, stop.wait())
+        await first_of(writes, keeps, expiring, forgetting, stop.wait())
         if not keeping.done():
             writer.stop()
             await writing  # the group under way; what is left is for the next one

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.accounts.audit_log import AuditLog
 from service.accounts.codes import Codes
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
@@ -47,6 +48,7 @@ class Accounts:
     sign_in: SignIn
     letters: Letters
     limits: LocalLimits
+    audit: AuditLog
 
     async def welcome(self, email: str) -> Welcome:
         """Sign in as a person does."""
@@ -74,7 +76,17 @@ async def opened_accounts(
     desk = Desk(Codes(secrets[0]), users, sessions, letters, limits)
     sign_in = SignIn(database, desk)
     try:
-        yield Accounts(database, environments, keys, users, sessions, sign_in, letters, limits)
+        yield Accounts(
+            database=database,
+            environments=environments,
+            keys=keys,
+            users=users,
+            sessions=sessions,
+            sign_in=sign_in,
+            letters=letters,
+            limits=limits,
+            audit=AuditLog(database, days=400),
+        )
     finally:
         await sessions.close()
         await keys.close()

@@ -14,6 +14,7 @@ KEY_MADE = "key.made"
 KEY_REVOKED = "key.revoked"
 BOOTSTRAP_REPLACED = "key.bootstrap_replaced"
 CODE_ASKED = "code.asked"
+CODE_REFUSED = "code.refused"
 USER_MADE = "user.made"
 SESSION_BEGUN = "session.begun"
 SESSION_ENDED = "session.ended"
@@ -40,6 +41,7 @@ audit = Table(
     Column("subject", String(_LONGEST), nullable=False),
     Column("details", JSON, nullable=False),
     Index("ix_audit_environment_id_number", "environment_id", "number"),
+    Index("ix_audit_actor_kind_number", "actor_kind", "number"),
 )
 """`number` grows in the order of commits. No row refers to another table: it outlives its subject.
 """

@@ -82,6 +82,7 @@ class Principal:
     kind: audit.Kind = "key"
     user_id: str = ""
     """Who is signed in; empty for a key."""
+    is_superuser: bool = False
 
     def actor(self, address: str) -> Actor:
         """Who calls from this address, for the audit log."""

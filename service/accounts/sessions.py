@@ -167,7 +167,14 @@ def _signed_in(row: RowMapping) -> SignedIn:
     scopes = frozenset(_ROLES.get(row["role"], ()))
     session_id = row[sessions.c.id]
     principal = Principal(
-        user.environment_id, scopes, session_id, user.email, row["tier"], "user", user.id
+        user.environment_id,
+        scopes,
+        session_id,
+        user.email,
+        row["tier"],
+        kind="user",
+        user_id=user.id,
+        is_superuser=user.is_superuser,
     )
     return SignedIn(session_id, user, principal, row["expires_at"])
 

@@ -83,6 +83,8 @@ class SignIn:
         desk = self._desk
         async with self._database.writing() as connection:
             if not await desk.codes.redeem(connection, address, code):
+                stranger, subject = audit.nobody(caller), masked(address)
+                await audit.note(connection, stranger, audit.CODE_REFUSED, subject)
                 return None
             user = await desk.users.ensure(connection, address, caller)
             return Welcome(user, await desk.sessions.begin(connection, user, caller))

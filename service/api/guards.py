@@ -54,6 +54,9 @@ KEEPS_KEYS = Rule(
 )
 
 
+READS_AUDIT = Rule(KEEPS_KEYS.about, ("admin",), keys=True, sessions=True)
+
+
 class Verifier(Protocol):
     """What the gate needs of the keys."""
 

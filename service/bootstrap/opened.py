@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.accounts.audit_log import AuditLog
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
 from service.accounts.sessions import Sessions
@@ -34,6 +35,7 @@ class Answering:
     keys: Keys
     sessions: Sessions
     sign_in: SignIn
+    audit: AuditLog
     limits: Limits
     stream: Stream
     store: EventStore
@@ -66,6 +68,8 @@ class Writing:
     mark: Mark
     rollup: Rollup
     retention: Retention
+    audit: AuditLog
+    """Whose old entries this half forgets."""
     writer: Writer | None
     """The only one on the store; None where processes write by turns."""
     turns: "Turns | None"
@@ -77,7 +81,8 @@ class Turns:
 
     lease: Lease
     retention: Retention
-    """For whose turn it is."""
+    audit: AuditLog
+    """Both for whose turn it is."""
     new_writer: Callable[[], Writer]
 
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from service import crash
+from service.accounts.audit_log import AuditLog
 from service.accounts.environments import Environments
 from service.accounts.sign_in import SignIn
 from service.bootstrap.accounts import Accounts, open_accounts, open_desk
@@ -54,7 +55,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     async with _begun(settings, alone=not settings.is_shared) as parts:
         accounts = await open_accounts(settings, parts)
         backing = await _open_backing(settings, parts)
-        writing = await _make_writing(settings, accounts.environments, backing)
+        writing = await _make_writing(settings, accounts.database, backing)
         answering = await _make_answering(settings, parts, accounts, backing, writing.writer)
         yield Service(**vars(writing) | vars(answering))
 
@@ -75,7 +76,7 @@ async def open_writing(settings: Settings) -> AsyncIterator[Writing]:
         database = open_database(settings)
         parts.push_async_callback(database.close)
         backing = await _open_backing(settings, parts)
-        yield await _make_writing(settings, Environments(database), backing)
+        yield await _make_writing(settings, database, backing)
 
 
 @asynccontextmanager
@@ -164,19 +165,18 @@ async def _open_backing(settings: Settings, parts: AsyncExitStack) -> _Backing:
     return _Backing(stream, store, Mark(), Rollup(store, settings.rollup_events))
 
 
-async def _make_writing(
-    settings: Settings, environments: Environments, backing: _Backing
-) -> Writing:
+async def _make_writing(settings: Settings, database: Database, backing: _Backing) -> Writing:
     stream, store, mark, rollup = backing.stream, backing.store, backing.mark, backing.rollup
-    retention = Retention(store, rollup, environments.days_kept)
+    retention = Retention(store, rollup, Environments(database).days_kept)
+    audit = AuditLog(database, settings.audit_days)
     if settings.is_shared:
         # The mark of all is moved by what the ledger says; this writer has one for itself.
         turn = Lease(await stream.bucket(lease.BUCKET), "writer", this_process())
-        turns = Turns(turn, retention, lambda: Writer(stream, store, Mark(), settings))
-        return Writing(settings, stream, store, mark, rollup, retention, None, turns)
+        turns = Turns(turn, retention, audit, lambda: Writer(stream, store, Mark(), settings))
+        return Writing(settings, stream, store, mark, rollup, retention, audit, None, turns)
     writer = Writer(stream, store, mark, settings)
     await writer.begin()
-    return Writing(settings, stream, store, mark, rollup, retention, writer, None)
+    return Writing(settings, stream, store, mark, rollup, retention, audit, writer, None)
 
 
 async def _make_answering(
@@ -203,6 +203,7 @@ async def _make_answering(
         keys=accounts.keys,
         sessions=desk.sessions,
         sign_in=SignIn(accounts.database, desk),
+        audit=AuditLog(accounts.database, settings.audit_days),
         limits=desk.limits,
         stream=stream,
         store=store,

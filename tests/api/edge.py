@@ -172,6 +172,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         keys=Keys(),
         sessions=Sessions(),
         sign_in=None,
+        audit=None,
         limits=LocalLimits(),
         environments=Environments(),
         questions=Questions(),

@@ -93,10 +93,19 @@ async def change_and_fail(accounts: Accounts) -> None:
 async def test_a_change_that_fails_leaves_no_row(accounts):
     with pytest.raises(RuntimeError):
         await change_and_fail(accounts)
-    await accounts.sign_in.request_code(ADA)
+    assert await actions(accounts) == []
+
+
+async def test_a_refused_code_is_noted_with_the_address_that_brought_it(accounts):
     with pytest.raises(InvalidCode):
-        await accounts.sign_in.verify(ADA, "0" * 6 if accounts.letters.code != "0" * 6 else "1" * 6)
-    assert await actions(accounts) == ["code.asked"]
+        await accounts.sign_in.verify(ADA, "000000", "192.0.2.7")
+    (row,) = await rows(accounts)
+    assert (row["action"], row["actor_kind"], row["address"]) == (
+        "code.refused",
+        "nobody",
+        "192.0.2.7",
+    )
+    assert row["subject"] == "a…@example.com"
 
 
 async def test_no_text_is_too_long_for_a_row(accounts):

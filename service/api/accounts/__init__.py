@@ -1,0 +1,1 @@
+"""What is ours of accounts: the audit log."""
