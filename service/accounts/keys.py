@@ -1,6 +1,5 @@
 """API keys: made, listed, revoked, verified. Only a key's SHA-256 is kept; it is shown once."""
 
-import asyncio
 import math
 import re
 import secrets
@@ -17,14 +16,12 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
-    bindparam,
     func,
     insert,
     or_,
     select,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts import audit
@@ -32,6 +29,7 @@ from service.accounts.audit import Actor
 from service.accounts.environments import DEFAULT_ENVIRONMENT, environments
 from service.accounts.follower import Change, Follower
 from service.accounts.tiers import ENTERPRISE, TIERS, is_within
+from service.accounts.uses import Uses
 from service.database import Database, heard, metadata
 from service.errors import Forbidden, InvalidInput, InvalidKey, NotFound, SettingsError
 from service.telemetry import log
@@ -45,8 +43,6 @@ MOST_KEYS = 100
 BOOTSTRAP_ID = "key_bootstrap"
 """The id of the key that the setting HEADRACE_BOOTSTRAP_API_KEY gives."""
 
-_NOTE_SECONDS = 60.0
-"""How often the times of last use are written."""
 _SHOWN = 10
 """Most characters of a key that lists show, so that people recognise it; a quarter at most."""
 _BOOTSTRAP_FORM = re.compile(r"[!-~]{8,200}")
@@ -133,17 +129,14 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._valid = Follower(self._changes)
-        self._used: dict[str, int] = {}
-        self._noted_at = time.monotonic()
-        self._noting: asyncio.Task[None] | None = None
+        self._uses = Uses(database, api_keys)
 
     async def verify(self, text: str) -> Principal:
         """Whom the key speaks for. Raises InvalidKey for one unknown, expired or revoked."""
         valid = await self._valid.find(_digest(text))
-        now = _now()
-        if valid is None or now >= valid.expires_at:
+        if valid is None or _now() >= valid.expires_at:
             raise InvalidKey("the API key is unknown, expired or revoked")
-        self._used[valid.principal.key_id] = now
+        self._uses.note(valid.principal.key_id)
         return valid.principal
 
     async def create(
@@ -228,9 +221,7 @@ class Keys:
     async def close(self) -> None:
         """Write the last times of use, and return when nothing is under way any more."""
         await self._valid.close()
-        if self._noting is not None:
-            await self._noting
-        await self._note_uses()
+        await self._uses.close()
 
     async def _find(self, tenant: str, key_id: str) -> Key:
         one = select(api_keys).where(api_keys.c.id == key_id, api_keys.c.environment_id == tenant)
@@ -244,26 +235,10 @@ class Keys:
         changed = select(api_keys).where(api_keys.c.revision > revision)
         async with self._database.reading() as connection:
             rows = (await connection.execute(changed)).mappings().all()
-        if time.monotonic() > self._noted_at + _NOTE_SECONDS:
-            self._noted_at = time.monotonic()
-            self._noting = asyncio.create_task(self._note_uses())
+        self._uses.write_in_time()
         return [
             Change(row["id"], row["digest"], _valid(_key(row)), row["revision"]) for row in rows
         ]
-
-    async def _note_uses(self) -> None:
-        used, self._used = self._used, {}
-        if not used:
-            return
-        last = update(api_keys).where(api_keys.c.id == bindparam("key"))
-        try:
-            async with self._database.writing() as connection:
-                await connection.execute(
-                    last.values(last_used_at=bindparam("used_at")),
-                    [{"key": key, "used_at": at} for key, at in used.items()],
-                )
-        except SQLAlchemyError as error:
-            log().warning("accounts.uses_not_noted", error=repr(error))
 
 
 async def _replace_bootstrap(connection: AsyncConnection, text: str) -> None:
