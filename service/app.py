@@ -1,11 +1,12 @@
 """The HTTP application: which routes there are, and what they are made of."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
+from service.accounts.tiers import allowances
 from service.api.accounts.audit import AuditRoute
 from service.api.direct import DirectLitestar
 from service.api.events.ingestion import Door
@@ -22,6 +23,7 @@ from service.api.questions.numbers import Numbers
 from service.api.questions.receipts import ReceiptRoutes
 from service.api.rate_limits import Turnstile, networks_of
 from service.api.served import Asking
+from service.api.tier_limits import TierLimits
 from service.api.transfers import Transfers
 from service.bootstrap import Answering, Writing
 
@@ -45,12 +47,12 @@ def create_worker_app(service: Writing) -> Litestar:
     return DirectLitestar(routes, answer_error, openapi_config=None)
 
 
-def _routes(service: Answering) -> list[HTTPRouteHandler]:
+def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
     gate = Gate(service.keys, service.sessions, service.environments)
     turnstile = Turnstile(service.limits, networks_of(service.settings.trusted_proxies))
     questions, receipts, mark = service.questions, service.receipts, service.mark
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
-    return [
+    handlers = [
         *Door(gate, service.ingest, mark, service.settings).routes(),
         *StatsRoute(gate, questions).routes(),
         *Metrics(asking, questions).routes(),
@@ -64,6 +66,8 @@ def _routes(service: Answering) -> list[HTTPRouteHandler]:
         *Transfers(service.operator_token, service.way).routes(),
         *Health(service.started_at, service.ready, _pings(service)).routes(),
     ]
+    limits = TierLimits(gate, turnstile, service.limits, allowances(service.settings), answer_error)
+    return limits.before(handlers)
 
 
 def _operators(service: Answering) -> Operators:

@@ -146,6 +146,26 @@ class Settings:
         "them alone; without it all callers behind a proxy share one limit.",
     )
 
+    # How often a caller may ask, by tier
+    free_per_minute: int = _setting(
+        "HEADRACE_FREE_PER_MINUTE",
+        100,
+        "Requests in any minute with a key of the tier Free, or of one address without a key. "
+        "0: no limit.",
+    )
+    basic_per_minute: int = _setting(
+        "HEADRACE_BASIC_PER_MINUTE", 1000, "The same for the tier Basic."
+    )
+    pro_per_minute: int = _setting("HEADRACE_PRO_PER_MINUTE", 10_000, "The same for the tier Pro.")
+    enterprise_per_minute: int = _setting(
+        "HEADRACE_ENTERPRISE_PER_MINUTE", 0, "The same for the tier Enterprise."
+    )
+    events_cost_up_to: Literal["none", "free", "basic", "pro", "enterprise"] = _setting(
+        "HEADRACE_EVENTS_COST_UP_TO",
+        "none",
+        "Up to this tier a batch is worth as many requests as it has events; above it one.",
+    )
+
     # The door
     max_body_bytes: int = _setting(
         "HEADRACE_MAX_BODY_BYTES", 16 * 1024 * 1024, "Largest request body, after inflating."

@@ -37,6 +37,10 @@ class Answer(ASGIResponse):
         self.content = content
         self.answer_headers = headers
 
+    def plus(self, *headers: Header) -> "Answer":
+        """The same answer with more headers."""
+        return Answer(self.status, self.content, *self.answer_headers, *headers)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = scope["method"] == "HEAD"  # type: ignore[typeddict-item]
         await send(

@@ -1,12 +1,12 @@
 """Who calls, and whether they may: API keys, session tokens, and the rule of each route."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from service.accounts.keys import Principal
 from service.accounts.sessions import SignedIn
 from service.accounts.tokens import is_token
-from service.errors import Forbidden, InvalidKey, MissingKey, Unauthenticated
+from service.errors import Forbidden, HeadraceError, InvalidKey, MissingKey, Unauthenticated
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Rule:
     """Whether it takes the operator's token, and nothing else."""
     counted: bool = False
     """Whether the calls of an address are limited."""
+    tiered: bool = False
+    """Whether the calls of a caller are limited by his tier."""
 
 
 OPEN = Rule("anybody")
@@ -42,6 +44,8 @@ READS = Rule(
     sessions=True,
     public=True,
 )
+FOLLOWS_RECEIPTS = replace(FOLLOWS, tiered=True)
+ASKS = replace(READS, tiered=True)
 SIGNS_IN = Rule("anybody", counted=True)
 SIGNED_IN = Rule("a user", sessions=True, counted=True)
 MAKES_KEYS = Rule("a user who owns the environment", ("admin",), sessions=True, counted=True)
@@ -54,7 +58,8 @@ KEEPS_KEYS = Rule(
 )
 
 
-READS_AUDIT = Rule(KEEPS_KEYS.about, ("admin",), keys=True, sessions=True)
+READS_AUDIT = Rule(KEEPS_KEYS.about, ("admin",), keys=True, sessions=True, tiered=True)
+_ANYBODY = Rule("whoever has a credential", keys=True, sessions=True)
 
 
 class Verifier(Protocol):
@@ -98,6 +103,13 @@ class Gate:
         if not any(scope in principal.scopes for scope in rule.scopes):
             raise Forbidden(f"this needs the scope {' or '.join(rule.scopes)}")
         return principal
+
+    async def known(self, headers: dict[bytes, bytes]) -> Principal | None:
+        """Who calls, if his credential is good, whatever he may do."""
+        try:
+            return await self._principal(headers, _ANYBODY)
+        except HeadraceError:
+            return None
 
     async def reader(self, headers: dict[bytes, bytes]) -> str:
         """The tenant whose metrics the caller sees: his own, or the public one for nobody."""

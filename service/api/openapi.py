@@ -113,6 +113,9 @@ def refusal(status: int, about: str) -> tuple[int, ResponseSpec]:
     return document(status, ProblemBody, about)
 
 
+_TOO_OFTEN = refusal(429, "More than the caller's tier allows; see `Retry-After`.")
+
+
 def text_parameter(
     name: str, about: str, allowed: Sequence[str] | None = None, where: str = "query"
 ) -> Parameter:
@@ -137,7 +140,7 @@ def _documentation(handler: Any, said: Said) -> dict[str, Any]:
         "tags": [said.tag],
         "summary": handler.__doc__.partition("\n")[0].rstrip("."),
         "description": handler.__doc__.partition("\n")[2].strip() or None,
-        "responses": dict(said.responses),
+        "responses": dict(said.responses) | (dict([_TOO_OFTEN]) if said.rule.tiered else {}),
         "security": _security(said.rule),
         "opt": {"rule": said.rule},
         "operation_class": _operation(said),

@@ -27,9 +27,13 @@ class Turnstile:
 
         Raises RateLimited when it is one too many of its address.
         """
-        address = address_of(scope, headers, self._proxies)
+        address = self.address_of(scope, headers)
         await self._limits.take(AUTH, address)
         return address
+
+    def address_of(self, scope: Mapping[str, Any], headers: dict[bytes, bytes]) -> str:
+        """Where a request comes from."""
+        return address_of(scope, headers, self._proxies)
 
 
 def networks_of(text: str) -> Sequence[Network]:

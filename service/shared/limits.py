@@ -15,7 +15,7 @@ from service.limits import Limit, LocalLimits, Standing, too_often
 from service.shared.line import Line
 from service.telemetry import limits_alone, log
 
-PATIENCE = 0.25
+PATIENCE = 0.5
 """Seconds that a use may take to be counted; after that this process counts it."""
 _MOST_CALLS = 16
 """Calls under way at once; more wait for their turn."""
@@ -87,7 +87,7 @@ class SharedLimits:
                 raise too_often(limit, wait / 1e6, left)
             case other:
                 limits_alone.inc()
-                self._tell(alone=True, reason=str(other))
+                self._tell(alone=True, reason=str(other or "no answer"))
                 return await self._local.take(limit, of, cost)
 
     async def close(self) -> None:

@@ -33,8 +33,8 @@ class Line:
         pool = ConnectionPool.from_url(
             url,
             max_connections=most_calls + 1,
-            socket_timeout=_PROBE_PATIENCE,
-            socket_connect_timeout=_PROBE_PATIENCE,
+            socket_timeout=max(patience, _PROBE_PATIENCE),
+            socket_connect_timeout=max(patience, _PROBE_PATIENCE),
             retry=Retry(NoBackoff(), 0),
             client_name="headrace",
         )

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from service.accounts.keys import SCOPES
 from service.api.guards import Rule
 from service.app import create_app
+from service.limits import Standing
 from tests.api.edge import Edge, Environments, Questions, Stream, an_event, parts_of, running
 from tests.house.tables import routes
 from tests.signing import Accounts, opened_accounts
@@ -57,7 +58,8 @@ def test_the_document_asks_for_what_the_rule_asks(method: str, path: str):
 class Anything:
     """Limits that let everything through, for there are many calls."""
 
-    async def take(self, *_: Any) -> None: ...
+    async def take(self, *_: Any) -> Standing:
+        return Standing(1, 1)
 
 
 class Recorded(Questions):

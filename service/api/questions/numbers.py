@@ -6,7 +6,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer
-from service.api.guards import READS
+from service.api.guards import ASKS
 from service.api.openapi import Said, data, read, refusal, text_parameter
 from service.api.served import ASKING_PARAMETERS, Asking
 from service.query import catalog
@@ -50,7 +50,7 @@ _EXAMPLE = {
 }
 _NUMBERS = Said(
     "questions",
-    READS,
+    ASKS,
     [
         data(200, NumbersAnswer, "The numbers.", _EXAMPLE),
         refusal(400, "An unknown parameter or value; the message names it."),

@@ -7,7 +7,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer, Success, headers_of, json_answer
-from service.api.guards import FOLLOWS, Gate
+from service.api.guards import FOLLOWS_RECEIPTS, Gate
 from service.api.openapi import Said, data, read, refusal, text_parameter
 from service.query.run import Questions
 from service.receipts import Receipts
@@ -43,7 +43,7 @@ class ReceiptRoutes:
     async def receipt(self, request: Request[Any, Any, Any]) -> Answer:
         """How far the events of one request have come."""
         scope = request.scope
-        caller = await self._gate.caller(headers_of(scope), FOLLOWS)
+        caller = await self._gate.caller(headers_of(scope), FOLLOWS_RECEIPTS)
         place = self._receipts.read(caller.tenant, scope["path_params"]["receipt"])
         if self._mark.progress.position < place.position:
             return json_answer(200, Success(data=ReceiptReport("queued", place.count, 0, 0)))
@@ -55,7 +55,7 @@ class ReceiptRoutes:
 _EXAMPLE = {"state": "queryable", "accepted": 500, "stored": 498, "duplicates": 2}
 _RECEIPT = Said(
     "questions",
-    FOLLOWS,
+    FOLLOWS_RECEIPTS,
     [
         data(200, ReceiptReport, "How far they are.", _EXAMPLE),
         refusal(401, "No API key, or not a valid one."),
