@@ -1,4 +1,4 @@
-"""What a Redis beside the service costs who asks: the slowest cached answers with and without it."""
+"""What a Redis beside the service costs: the slowest cached answers with it and without."""
 
 import signal
 import subprocess
