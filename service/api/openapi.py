@@ -5,7 +5,7 @@ what they take. The page (swagger-ui-dist 5.35.0, Apache-2.0, in `static/`) asks
 anything: its policy forbids it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -102,10 +102,12 @@ def data(status: int, kind: Any, about: str, example: Any = None) -> tuple[int, 
     return document(status, Success[kind], about, value)
 
 
-def document(status: int, kind: Any, about: str, example: Any = None) -> tuple[int, ResponseSpec]:
-    """A response that is a `kind`."""
+def document(
+    status: int, kind: Any, about: str, example: Any = None, media_type: str = "application/json"
+) -> tuple[int, ResponseSpec]:
+    """A response that is a `kind`; None is one without a body."""
     examples = None if example is None else [Example(summary=about, value=example)]
-    return status, ResponseSpec(kind, generate_examples=False, description=about, examples=examples)
+    return status, ResponseSpec(kind, False, about, media_type, examples)
 
 
 def refusal(status: int, about: str) -> tuple[int, ResponseSpec]:
@@ -136,15 +138,23 @@ def body_of(about: str, **media: tuple[dict[str, Any], Any]) -> RequestBody:
 
 
 def _documentation(handler: Any, said: Said) -> dict[str, Any]:
+    answers = {**_implied(said.rule), **dict(said.responses)}
     return {
         "tags": [said.tag],
         "summary": handler.__doc__.partition("\n")[0].rstrip("."),
         "description": handler.__doc__.partition("\n")[2].strip() or None,
-        "responses": dict(said.responses) | (dict([_TOO_OFTEN]) if said.rule.tiered else {}),
+        "responses": answers,
         "security": _security(said.rule),
         "opt": {"rule": said.rule},
-        "operation_class": _operation(said),
+        "operation_class": _operation(said, answers),
     }
+
+
+def _implied(rule: Rule) -> dict[int, ResponseSpec]:
+    """What the rule itself makes a route answer."""
+    needed = " or ".join(f"`{scope}`" for scope in rule.scopes)
+    implied = [refusal(403, f"The credential has no {needed}.")] if needed else []
+    return dict([*implied, _TOO_OFTEN] if rule.tiered else implied)
 
 
 def _security(rule: Rule) -> list[dict[str, list[str]]] | None:
@@ -158,12 +168,16 @@ def _security(rule: Rule) -> list[dict[str, list[str]]] | None:
     return [*named, {}] if rule.public else named or None
 
 
-def _operation(said: Said) -> type[Operation]:
+def _operation(said: Said, answers: Mapping[int, ResponseSpec]) -> type[Operation]:
+    """An operation with these answers alone: of itself Litestar adds a 400 that nobody gives."""
+
     @dataclass
     class Described(Operation):
         def __post_init__(self) -> None:
             self.parameters = list(said.parameters) or None
             self.request_body = said.body
+            given = self.responses or {}
+            self.responses = {status: given[status] for status in given if int(status) in answers}
 
     return Described
 

@@ -146,6 +146,11 @@ _LIST = Said("operators", OPERATOR, [data(200, DeadLetterList, "The dead letters
 _CHANGE = Said(
     "operators",
     OPERATOR,
-    [data(200, dict[str, int], "Done."), _REFUSED, refusal(404, "There is no such letter.")],
+    [
+        data(200, dict[str, int], "Done."),
+        refusal(400, "The number of a letter is a whole one."),
+        _REFUSED,
+        refusal(404, "There is no such letter."),
+    ],
     [_NUMBER],
 )

@@ -15,7 +15,7 @@ from litestar.types import HTTPScope
 
 from service.api.answers import JSON, Answer, Header, headers_of, iso
 from service.api.guards import Gate
-from service.api.openapi import text_parameter
+from service.api.openapi import document, refusal, text_parameter
 from service.errors import InvalidInput, NotCountedYet
 from service.query.cache import Served
 from service.receipts import Receipts
@@ -29,6 +29,11 @@ ASKING_PARAMETERS = [
     text_parameter("If-None-Match", "An `ETag`: 304 while the answer is the same.", where="header"),
 ]
 """What every question takes beside its own parameters."""
+ASKING_ANSWERS = [
+    document(304, None, "The answer is the one that `If-None-Match` names."),
+    refusal(404, "There is no such receipt."),
+]
+"""What every question answers beside its own answers."""
 
 _LONGEST_KEPT = 512
 _VARY: Header = (b"vary", b"x-api-key, authorization")

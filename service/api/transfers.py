@@ -153,7 +153,12 @@ _PIECE = [
     text_parameter("again", "`true` when an earlier try may have sent it."),
 ]
 _EXTENT = Said("operators", OPERATOR, [data(200, Extent, "The pieces."), *_REFUSED], _STRETCH)
-_ROWS = Said("operators", OPERATOR, [document(200, bytes, "An Arrow stream."), *_REFUSED], _STRETCH)
+_ROWS = Said(
+    "operators",
+    OPERATOR,
+    [document(200, bytes, "The rows.", media_type=_ARROW[1].decode()), *_REFUSED],
+    _STRETCH,
+)
 _SUMS = Said("operators", OPERATOR, [data(200, dict[str, int], "The sums."), *_REFUSED], _STRETCH)
 _IMPORT = Said(
     "operators",

@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from service.api.answers import Answer
 from service.api.guards import READS
 from service.api.openapi import Said, data, read, refusal, text_parameter
-from service.api.served import ASKING_PARAMETERS, Asking
+from service.api.served import ASKING_ANSWERS, ASKING_PARAMETERS, Asking
 from service.query import catalog
 from service.query.documents import MetricsDocument
 from service.query.parameters import parse_metrics
@@ -70,6 +70,7 @@ _METRICS = Said(
         data(200, MetricsAnswer, "The document.", _EXAMPLE),
         refusal(400, "An unknown parameter or value; the message names it."),
         refusal(401, "These metrics are not public, or the key is not valid."),
+        *ASKING_ANSWERS,
         refusal(503, "Not counted yet, or the store does not answer; see `Retry-After`."),
     ],
     [
