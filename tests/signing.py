@@ -5,11 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from argon2 import PasswordHasher
 
 from service.accounts.audit_log import AuditLog
 from service.accounts.codes import Codes
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
+from service.accounts.logins import Logins
+from service.accounts.passwords import Passwords
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk, SignIn, Welcome
 from service.accounts.tokens import Tokens
@@ -46,6 +51,7 @@ class Accounts:
     users: Users
     sessions: Sessions
     sign_in: SignIn
+    logins: Logins
     letters: Letters
     limits: LocalLimits
     audit: AuditLog
@@ -62,6 +68,11 @@ class Accounts:
             return await self.sessions.begin(connection, user)
 
 
+def quick_passwords(**changed: Any) -> Passwords:
+    """Hashes that cost next to nothing."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), **changed)
+
+
 @asynccontextmanager
 async def opened_accounts(
     place: Path | Settings, owner: str = "", secrets: tuple[bytes, ...] = (SECRET,)
@@ -74,7 +85,7 @@ async def opened_accounts(
     users, letters, limits = Users(database, owner), Letters(), LocalLimits()
     sessions = Sessions(database, Tokens(secrets[0], secrets[1:]))
     desk = Desk(Codes(secrets[0]), users, sessions, letters, limits)
-    sign_in = SignIn(database, desk)
+    sign_in, logins = SignIn(database, desk), Logins(database, desk, quick_passwords())
     try:
         yield Accounts(
             database=database,
@@ -83,6 +94,7 @@ async def opened_accounts(
             users=users,
             sessions=sessions,
             sign_in=sign_in,
+            logins=logins,
             letters=letters,
             limits=limits,
             audit=AuditLog(database, days=400),
@@ -90,4 +102,5 @@ async def opened_accounts(
     finally:
         await sessions.close()
         await keys.close()
+        await environments.close()
         await database.close()

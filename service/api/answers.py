@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
+from litestar import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
@@ -53,6 +54,19 @@ class Answer(ASGIResponse):
                 "more_body": False,
             }
         )
+
+
+class NoContent(Response[None]):
+    """204. Handlers that give it say `-> Response[None]`, as Litestar wants it of them."""
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Answer:
+        return Answer(204, b"")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.to_asgi_response()(scope, receive, send)
+
+
+NO_CONTENT = NoContent(None)
 
 
 def json_answer(status: int, document: Any, *headers: Header) -> Answer:

@@ -1,7 +1,8 @@
-"""Small JSON bodies, decoded into a struct; what is wrong is told with its field."""
+"""Small bodies, JSON or an HTML form, as a struct; what is wrong is told with its field."""
 
 import re
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request
@@ -9,6 +10,8 @@ from litestar import Request
 from service.api.answers import headers_of
 from service.api.bodies import JSON, content_type, read_body
 from service.errors import InvalidInput
+
+FIELDS = b"application/x-www-form-urlencoded"
 
 LARGEST_FORM = 16 * 1024
 """Bytes of a form."""
@@ -20,17 +23,33 @@ _UNKNOWN = re.compile(r"unknown field `(?P<field>[^`]+)`")
 _Form = TypeVar("_Form", bound=msgspec.Struct)
 
 
-async def read_form(request: Request[Any, Any, Any], kind: type[_Form]) -> _Form:
-    """The body as a `kind`. Raises InvalidInput, and what `read_body` raises."""
+async def read_form(
+    request: Request[Any, Any, Any], kind: type[_Form], largest: int = LARGEST_FORM
+) -> _Form:
+    """The JSON body as a `kind`. Raises InvalidInput, and what `read_body` raises."""
     headers = headers_of(request.scope)
     content_type(headers, JSON)
-    body = await read_body(headers, request.receive, LARGEST_FORM, _SECONDS)
+    body = await read_body(headers, request.receive, largest, _SECONDS)
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise _wrong(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidInput("the body is not valid JSON") from None
+
+
+async def read_fields(request: Request[Any, Any, Any], kind: type[_Form]) -> _Form:
+    """The body of an HTML form as a `kind`. Raises InvalidInput, and what `read_body` raises."""
+    headers = headers_of(request.scope)
+    content_type(headers, FIELDS)
+    body = await read_body(headers, request.receive, LARGEST_FORM, _SECONDS)
+    try:
+        fields = parse_qsl(body.decode(), True, errors="strict", max_num_fields=50)
+        return msgspec.convert(dict(fields), kind)
+    except msgspec.ValidationError as error:
+        raise _wrong(str(error)) from None
+    except ValueError:
+        raise InvalidInput("the body is no form in UTF-8, or has too many fields") from None
 
 
 def _wrong(text: str) -> InvalidInput:

@@ -30,6 +30,7 @@ async def open_accounts(settings: Settings, parts: AsyncExitStack) -> Accounts:
     await upgrade(database)
     environments, keys = Environments(database), Keys(database)
     parts.push_async_callback(keys.close)
+    parts.push_async_callback(environments.close)
     chosen = {"yes": True, "no": False, "auto": settings.on_loopback}
     await environments.ensure_default(chosen[settings.public_metrics])
     await keys.ensure_bootstrap(settings.bootstrap_api_key)

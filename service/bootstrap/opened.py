@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from service.accounts.audit_log import AuditLog
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
+from service.accounts.logins import Logins
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import SignIn
 from service.database import Database
@@ -36,6 +37,7 @@ class Answering:
     sessions: Sessions
     sign_in: SignIn
     audit: AuditLog
+    logins: Logins
     limits: Limits
     stream: Stream
     store: EventStore
