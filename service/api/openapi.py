@@ -128,12 +128,8 @@ def text_parameter(
 
 
 def body_of(about: str, **media: tuple[dict[str, Any], Any]) -> RequestBody:
-    """A request body: for each kind (`json`, `ndjson`, `form`) its JSON schema and an example."""
-    kinds = {
-        "json": "application/json",
-        "ndjson": "application/x-ndjson",
-        "form": "application/x-www-form-urlencoded",
-    }
+    """A request body: for each kind (`json`, `ndjson`) its JSON schema and an example."""
+    kinds = {"json": "application/json", "ndjson": "application/x-ndjson"}
     content = {
         kinds[kind]: OpenAPIMediaType(schema=schema, example=example)  # type: ignore[arg-type]
         for kind, (schema, example) in media.items()
