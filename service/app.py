@@ -8,18 +8,20 @@ from litestar.handlers import HTTPRouteHandler
 
 from service.accounts.tiers import allowances
 from service.api.accounts.audit import AuditRoute
-from service.api.accounts.signing_tokens import SigningTokenRoutes
+from service.api.control.auth import AuthRoutes
+from service.api.control.entrance import Entrance
+from service.api.control.users import UserRoutes
 from service.api.direct import DirectLitestar
 from service.api.events.ingestion import Door
 from service.api.events.keys import KeyRoutes
 from service.api.events.metrics import Metrics
 from service.api.events.sign_in import SignInRoutes
 from service.api.events.stats import StatsRoute
+from service.api.faces import answer_error
 from service.api.guards import Gate
 from service.api.health import Health, Ping
 from service.api.openapi import openapi_config
 from service.api.operators import Operators, Telemetry
-from service.api.problems import answer_error
 from service.api.questions.numbers import Numbers
 from service.api.questions.receipts import ReceiptRoutes
 from service.api.rate_limits import Turnstile, networks_of
@@ -59,10 +61,10 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *Metrics(asking, questions).routes(),
         *Numbers(asking, questions).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),
+        *_control(service, Entrance(gate, turnstile)),
         *SignInRoutes(gate, turnstile, service.sign_in, service.sessions).routes(),
         *KeyRoutes(gate, turnstile, service.keys).routes(),
         *AuditRoute(gate, service.audit).routes(),
-        *SigningTokenRoutes(gate, turnstile, service.signing_tokens).routes(),
         *Telemetry(service.settings.prometheus_enabled).routes(),
         *_operators(service).routes(),
         *Transfers(service.operator_token, service.way).routes(),
@@ -70,6 +72,13 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
     ]
     limits = TierLimits(gate, turnstile, service.limits, allowances(service.settings), answer_error)
     return limits.before(handlers)
+
+
+def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
+    return [
+        *AuthRoutes(entrance, service.logins, service.sessions).routes(),
+        *UserRoutes(entrance).routes(),
+    ]
 
 
 def _operators(service: Answering) -> Operators:

@@ -11,7 +11,15 @@
     │   └── InvalidCode        INVALID_CODE           not the code that was mailed
     ├── Forbidden              FORBIDDEN              the credential may not do this
     ├── NotFound               NOT_FOUND
+    ├── NoEnvironment          NO_ENVIRONMENT         the caller works in no environment
     ├── Conflict               CONFLICT               not in the state that things are in now
+    ├── Refused                                       `code` is all that is told
+    │   ├── AddressTaken          REGISTER_USER_ALREADY_EXISTS
+    │   ├── NewAddressTaken       UPDATE_USER_EMAIL_ALREADY_EXISTS
+    │   ├── BadCredentials        LOGIN_BAD_CREDENTIALS
+    │   ├── BadPassword           CHANGE_PASSWORD_BAD_PASSWORD
+    │   ├── BadResetToken         RESET_PASSWORD_BAD_TOKEN
+    │   └── BadInvitation         INVITATION_BAD_TOKEN
     ├── Retryable                                     may succeed after `retry_after` seconds
     │   ├── IngestionUnavailable  INGESTION_UNAVAILABLE  no acknowledgement; retry the same ids
     │   ├── NotCountedYet         NOT_COUNTED_YET        `after=` waited in vain
@@ -20,6 +28,7 @@
     │   ├── AccountsUnavailable   ACCOUNTS_UNAVAILABLE   the accounts' database does not answer
     │   ├── MailUnavailable       MAIL_UNAVAILABLE       no letter could be sent
     │   ├── RateLimited           RATE_LIMITED           too often; wait
+    │   ├── Overloaded            OVERLOADED             too many at once; wait
     │   └── Unreachable           UNREACHABLE            no answer came; send the same ids again
     ├── SealBroken             SEAL_BROKEN            a sealed secret does not open
     ├── SettingsError          SETTINGS               a setting is wrong; the start is refused
@@ -110,10 +119,59 @@ class NotFound(HeadraceError):
     code = "NOT_FOUND"
 
 
+class NoEnvironment(HeadraceError):
+    """The caller works in no environment; make one, or name one that he belongs to."""
+
+    code = "NO_ENVIRONMENT"
+
+
 class Conflict(HeadraceError):
     """Not while things are as they are: a name is taken, or it is the last of its kind."""
 
     code = "CONFLICT"
+
+
+class Refused(HeadraceError):
+    """The code says all that may be told; clients compare it."""
+
+    def __init__(self) -> None:
+        super().__init__(self.code)
+
+
+class AddressTaken(Refused):
+    """There is an account with this e-mail address."""
+
+    code = "REGISTER_USER_ALREADY_EXISTS"
+
+
+class NewAddressTaken(Refused):
+    """There is another account with this e-mail address."""
+
+    code = "UPDATE_USER_EMAIL_ALREADY_EXISTS"
+
+
+class BadCredentials(Refused):
+    """No account with this e-mail address and this password may sign in."""
+
+    code = "LOGIN_BAD_CREDENTIALS"
+
+
+class BadPassword(Refused):
+    """This is not the password that the account has now; it may have none."""
+
+    code = "CHANGE_PASSWORD_BAD_PASSWORD"
+
+
+class BadResetToken(Refused):
+    """The token is wrong, was used, or is too old."""
+
+    code = "RESET_PASSWORD_BAD_TOKEN"
+
+
+class BadInvitation(Refused):
+    """The invitation's token is wrong, was used or revoked, or is too old."""
+
+    code = "INVITATION_BAD_TOKEN"
 
 
 class Retryable(HeadraceError):
@@ -176,6 +234,12 @@ class SealBroken(HeadraceError):
     """A sealed secret does not open: it was altered, or its `SECRET_KEY` is not known here."""
 
     code = "SEAL_BROKEN"
+
+
+class Overloaded(Retryable):
+    """Too many ask for this at once; the same request may succeed after `Retry-After`."""
+
+    code = "OVERLOADED"
 
 
 class SettingsError(HeadraceError):

@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from argon2 import PasswordHasher
 
 from service.accounts.audit_log import AuditLog
 from service.accounts.codes import Codes
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
+from service.accounts.logins import Logins
+from service.accounts.passwords import Passwords
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk, SignIn, Welcome
-from service.accounts.signing_tokens import SigningTokens
 from service.accounts.tokens import Tokens
 from service.accounts.users import Users
 from service.database import Database, open_database, upgrade
@@ -47,10 +51,10 @@ class Accounts:
     users: Users
     sessions: Sessions
     sign_in: SignIn
+    logins: Logins
     letters: Letters
     limits: LocalLimits
     audit: AuditLog
-    signing_tokens: SigningTokens
 
     async def welcome(self, email: str) -> Welcome:
         """Sign in as a person does."""
@@ -64,6 +68,11 @@ class Accounts:
             return await self.sessions.begin(connection, user)
 
 
+def quick_passwords(**changed: Any) -> Passwords:
+    """Hashes that cost next to nothing."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), **changed)
+
+
 @asynccontextmanager
 async def opened_accounts(
     place: Path | Settings, owner: str = "", secrets: tuple[bytes, ...] = (SECRET,)
@@ -73,11 +82,10 @@ async def opened_accounts(
     await upgrade(database)
     environments, keys = Environments(database), Keys(database)
     await environments.ensure_default()
-    signing_tokens = SigningTokens(database)
     users, letters, limits = Users(database, owner), Letters(), LocalLimits()
     sessions = Sessions(database, Tokens(secrets[0], secrets[1:]))
     desk = Desk(Codes(secrets[0]), users, sessions, letters, limits)
-    sign_in = SignIn(database, desk)
+    sign_in, logins = SignIn(database, desk), Logins(database, desk, quick_passwords())
     try:
         yield Accounts(
             database=database,
@@ -86,13 +94,13 @@ async def opened_accounts(
             users=users,
             sessions=sessions,
             sign_in=sign_in,
+            logins=logins,
             letters=letters,
             limits=limits,
             audit=AuditLog(database, days=400),
-            signing_tokens=signing_tokens,
         )
     finally:
         await sessions.close()
         await keys.close()
-        await signing_tokens.close()
+        await environments.close()
         await database.close()

@@ -118,7 +118,7 @@ async def set_retention(settings: Settings, environment_id: str, days: int | Non
 
 
 def _kept(environment: Environment) -> str:
-    days = environment.retention_days
+    days = environment.days_kept
     return "for ever" if days is None else f"for {days} day{'' if days == 1 else 's'}"
 
 
@@ -130,7 +130,7 @@ async def list_users(settings: Settings, console: Console) -> None:
     async with opened_accounts(settings) as database:
         for user in await Users(database).list():
             mark = "superuser" if user.is_superuser else ""
-            cells = (user.email, user.name, user.environment_id, _day(user.created_at), mark)
+            cells = (user.email, user.name, user.environment_id or "", _day(user.created_at), mark)
             table.add_row(*cells)
     console.print(table)
 

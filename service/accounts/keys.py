@@ -61,7 +61,6 @@ api_keys = Table(
     Column("last_used_at", BigInteger),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
-    Column("successor_id", String(64)),
     Column("revision", BigInteger, nullable=False, index=True),
 )
 """`revision` grows with every change that verification must hear of (see `Follower`)."""

@@ -6,11 +6,13 @@ account from one that has none: both get a letter, both take the same steps.
 
 from dataclasses import dataclass
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from service.accounts import audit
 from service.accounts.addresses import account_of, masked
 from service.accounts.codes import CODE_SECONDS, Codes
-from service.accounts.sessions import Sessions
-from service.accounts.users import User, Users
+from service.accounts.sessions import Sessions, end_sessions, sessions
+from service.accounts.users import User, Users, user_at
 from service.database import Database, heard
 from service.errors import InvalidCode
 from service.limits import Limit, Limits
@@ -86,8 +88,21 @@ class SignIn:
                 stranger, subject = audit.nobody(caller), masked(address)
                 await audit.note(connection, stranger, audit.CODE_REFUSED, subject)
                 return None
-            user = await desk.users.ensure(connection, address, caller)
+            user = await proven(connection, desk.users, address, caller)
+            if not user.is_active:
+                return None
             return Welcome(user, await desk.sessions.begin(connection, user, caller))
+
+
+async def proven(connection: AsyncConnection, users: Users, address: str, caller: str) -> User:
+    """The user of an address that somebody has just proved to read, as `Users.ensure` gives him.
+
+    Sessions that were begun before that proof, by whoever typed the address, end.
+    """
+    stranger = await user_at(connection, address)
+    if stranger and not stranger.is_verified:
+        await end_sessions(connection, sessions.c.user_id == stranger.id)
+    return await users.ensure(connection, address, caller)
 
 
 def _letter(address: str, code: str) -> Letter:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
+from litestar import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
@@ -55,6 +56,19 @@ class Answer(ASGIResponse):
         )
 
 
+class NoContent(Response[None]):
+    """204. Handlers that give it say `-> Response[None]`, as Litestar wants it of them."""
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Answer:
+        return Answer(204, b"")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.to_asgi_response()(scope, receive, send)
+
+
+NO_CONTENT = NoContent(None)
+
+
 def json_answer(status: int, document: Any, *headers: Header) -> Answer:
     """`document` as JSON. Raises nothing for what msgspec can encode."""
     content = _encode(document)
@@ -70,8 +84,3 @@ def iso(moment: int) -> str:
     """A time in ms since 1970 UTC as ISO 8601 text in UTC, to the millisecond."""
     text = datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds")
     return f"{text.removesuffix('+00:00')}Z"
-
-
-def iso_if(moment: int | None) -> str | None:
-    """As `iso`, where there is a time."""
-    return None if moment is None else iso(moment)

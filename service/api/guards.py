@@ -3,10 +3,18 @@
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from service.accounts.environments import DEFAULT_ENVIRONMENT
 from service.accounts.keys import Principal
 from service.accounts.sessions import SignedIn
 from service.accounts.tokens import is_token
-from service.errors import Forbidden, HeadraceError, InvalidKey, MissingKey, Unauthenticated
+from service.errors import (
+    Forbidden,
+    HeadraceError,
+    InvalidKey,
+    MissingKey,
+    NotFound,
+    Unauthenticated,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +37,38 @@ class Rule:
     """Whether the calls of an address are limited."""
     tiered: bool = False
     """Whether the calls of a caller are limited by his tier."""
+    services: bool = False
+    """Whether the token of a service account will do where a user's does."""
+    superuser: bool = False
+    """Whether the user must be superuser."""
 
 
 OPEN = Rule("anybody")
 OPERATOR = Rule("the operator's token", operator=True)
 SENDS = Rule("a key with `ingest`", ("ingest",), keys=True)
 FOLLOWS = Rule(
-    "a key with `ingest` or `read`, or a user", ("ingest", "read"), keys=True, sessions=True
+    "a key with `ingest` or `read`, or a member",
+    ("ingest", "read"),
+    keys=True,
+    sessions=True,
+    services=True,
 )
 READS = Rule(
-    "a key with `read`, or a user; nobody in particular where metrics are public",
+    "a key with `read`, or a member; nobody in particular where metrics are public",
     ("read",),
     keys=True,
     sessions=True,
+    services=True,
     public=True,
 )
 FOLLOWS_RECEIPTS = replace(FOLLOWS, tiered=True)
 ASKS = replace(READS, tiered=True)
 SIGNS_IN = Rule("anybody", counted=True)
 SIGNED_IN = Rule("a user", sessions=True, counted=True)
+IS_KNOWN = Rule("a user or his service account", sessions=True, services=True)
+ACTS = Rule("a user, outside `/api/auth`", sessions=True)
+PROVES = Rule("a user, with his password", sessions=True, counted=True)
+GOVERNS = Rule("a superuser", sessions=True, superuser=True)
 MAKES_KEYS = Rule("a user who owns the environment", ("admin",), sessions=True, counted=True)
 KEEPS_KEYS = Rule(
     "a key with `admin`, or a user who owns the environment",
@@ -58,9 +79,8 @@ KEEPS_KEYS = Rule(
 )
 
 
-ADMINISTERS = replace(KEEPS_KEYS, counted=False, tiered=True)
-OWNS = replace(MAKES_KEYS, counted=False, tiered=True)
-_ANYBODY = Rule("whoever has a credential", keys=True, sessions=True)
+READS_AUDIT = Rule(KEEPS_KEYS.about, ("admin",), keys=True, sessions=True, tiered=True)
+_ANYBODY = Rule("whoever has a credential", keys=True, sessions=True, services=True)
 
 
 class Verifier(Protocol):
@@ -78,8 +98,8 @@ class SessionVerifier(Protocol):
 class Openness(Protocol):
     """What the gate needs of the environments."""
 
-    def public_tenant(self) -> str | None:
-        """The environment whose metrics anybody may see, if there is one."""
+    async def is_public(self, environment_id: str) -> bool:
+        """Whether anybody may see its metrics."""
         ...
 
 
@@ -87,7 +107,8 @@ class Gate:
     """Lets a request in as somebody, or not at all.
 
     A key is read from `x-api-key`, or from `Authorization: Bearer evp_…`; a session token from
-    `Authorization: Bearer eyJ…`. Where a route takes keys, `x-api-key` is asked first.
+    `Authorization: Bearer eyJ…`. Where a route takes keys, `x-api-key` is asked first. A user says
+    in `x-env-id` for which of his environments he speaks, if it is not the one where he works.
     """
 
     def __init__(self, keys: Verifier, sessions: SessionVerifier, environments: Openness) -> None:
@@ -98,7 +119,8 @@ class Gate:
     async def caller(self, headers: dict[bytes, bytes], rule: Rule) -> Principal:
         """For whom the request speaks, if the rule lets them.
 
-        Raises MissingKey, InvalidKey, Unauthenticated or Forbidden.
+        Raises MissingKey, InvalidKey, Unauthenticated, Forbidden, NotFound for an environment
+        that is not his, NoEnvironment.
         """
         principal = await self._principal(headers, rule)
         if not any(scope in principal.scopes for scope in rule.scopes):
@@ -113,31 +135,48 @@ class Gate:
             return None
 
     async def reader(self, headers: dict[bytes, bytes]) -> str:
-        """The tenant whose metrics the caller sees: his own, or the public one for nobody."""
+        """The tenant whose metrics the caller sees: his own, or a public one for nobody."""
         if b"x-api-key" not in headers and b"authorization" not in headers:
-            if (tenant := self._environments.public_tenant()) is None:
+            tenant = environment_of(headers) or DEFAULT_ENVIRONMENT
+            if not await self._environments.is_public(tenant):
                 raise MissingKey("these metrics are not public: send an API key in x-api-key")
             return tenant
         return (await self.caller(headers, READS)).tenant
 
-    async def user(self, headers: dict[bytes, bytes]) -> SignedIn:
-        """Who is signed in. Raises Unauthenticated."""
+    async def user(self, headers: dict[bytes, bytes], rule: Rule) -> SignedIn:
+        """Who is signed in, if the rule lets him. Raises Unauthenticated or Forbidden."""
         token = _bearer(headers)
         if token is None:
             raise Unauthenticated("sign in, and send the token as Authorization: Bearer")
-        return await self._sessions.verify(token)
+        return _let_in(await self._sessions.verify(token), rule)
 
     async def _principal(self, headers: dict[bytes, bytes], rule: Rule) -> Principal:
         if not rule.keys:
-            return (await self.user(headers)).principal
+            return (await self.user(headers, rule)).within(environment_of(headers))
         text = key_of(headers)
         if text is None:
             raise MissingKey("send an API key in the header x-api-key")
         if is_token(text) and b"x-api-key" not in headers:
             if not rule.sessions:
                 raise MissingKey("a session token does not do here: send an API key in x-api-key")
-            return (await self._sessions.verify(text)).principal
-        return await self._keys.verify(text)
+            return (await self.user(headers, rule)).within(environment_of(headers))
+        principal = await self._keys.verify(text)
+        if environment_of(headers) not in (None, principal.tenant):
+            raise NotFound("this key belongs to another environment than x-env-id names")
+        return principal
+
+
+def environment_of(headers: dict[bytes, bytes]) -> str | None:
+    """The environment that the request names in `x-env-id`, if it names one."""
+    return headers.get(b"x-env-id", b"").decode("latin-1").strip() or None
+
+
+def _let_in(signed_in: SignedIn, rule: Rule) -> SignedIn:
+    if signed_in.only and not rule.services:
+        raise Forbidden("this is not for service accounts: sign in")
+    if rule.superuser and not signed_in.user.is_superuser:
+        raise Forbidden("this is for superusers")
+    return signed_in
 
 
 def key_of(headers: dict[bytes, bytes]) -> str | None:

@@ -128,8 +128,12 @@ def text_parameter(
 
 
 def body_of(about: str, **media: tuple[dict[str, Any], Any]) -> RequestBody:
-    """A request body: for each kind (`json`, `ndjson`) its JSON schema and an example."""
-    kinds = {"json": "application/json", "ndjson": "application/x-ndjson"}
+    """A request body: for each kind (`json`, `ndjson`, `form`) its JSON schema and an example."""
+    kinds = {
+        "json": "application/json",
+        "ndjson": "application/x-ndjson",
+        "form": "application/x-www-form-urlencoded",
+    }
     content = {
         kinds[kind]: OpenAPIMediaType(schema=schema, example=example)  # type: ignore[arg-type]
         for kind, (schema, example) in media.items()

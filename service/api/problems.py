@@ -22,8 +22,10 @@ from service.errors import (
     Forbidden,
     HeadraceError,
     InvalidInput,
+    NoEnvironment,
     NotFound,
     RateLimited,
+    Refused,
     RequestTimeout,
     Retryable,
     TooLarge,
@@ -41,7 +43,9 @@ _STATUS: dict[type[Exception], int] = {
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    NoEnvironment: 400,
     Conflict: 409,
+    Refused: 400,
     RateLimited: 429,
     TransferFailed: 409,
     Retryable: 503,
@@ -54,6 +58,9 @@ _FRAMEWORK = {
     413: "PAYLOAD_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
 }
+
+
+INCIDENT = "something failed here; the log names it under this id"
 
 
 class ProblemError(msgspec.Struct):
@@ -84,13 +91,15 @@ class Problem(Response[None]):
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Problem:
     """The answer for anything that was raised on the way."""
-    if isinstance(error, HeadraceError) and (status := _status(error)) is not None:
+    if isinstance(error, HeadraceError) and (status := status_of(error)) is not None:
         return Problem(_expected(status, error))
     if isinstance(error, HTTPException) and error.status_code < 500:
         return Problem(_framework(error))
     if isinstance(error, ClientGone):
         return Problem(problem(400, InvalidInput.code, "the request ended before its body did"))
-    return Problem(_unexpected(request.scope["method"], request.scope["path"], error))
+    code = _code_of_route(request.scope["method"], request.scope["path"])
+    incident = note_incident(request.scope["path"], error)
+    return Problem(problem(500, code, INCIDENT, {"id": incident}))
 
 
 def problem(
@@ -101,16 +110,18 @@ def problem(
     return json_answer(status, body, *headers)
 
 
-def _status(error: HeadraceError) -> int | None:
+def status_of(error: HeadraceError) -> int | None:
+    """The status of an error that was raised on purpose; None for one that no caller may see."""
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
 
 
 def _expected(status: int, error: HeadraceError) -> Answer:
     details = {"field": error.field} if isinstance(error, InvalidInput) and error.field else None
-    return problem(status, error.code, str(error), details, *_headers(error))
+    return problem(status, error.code, str(error), details, *extra_headers(error))
 
 
-def _headers(error: HeadraceError) -> Sequence[Header]:
+def extra_headers(error: HeadraceError) -> Sequence[Header]:
+    """What the caller is told beside the body."""
     if isinstance(error, Retryable):
         return [(b"retry-after", b"%d" % max(1, math.ceil(error.retry_after)))]
     if isinstance(error, Unauthenticated):
@@ -126,11 +137,11 @@ def _framework(error: HTTPException) -> Answer:
     return problem(error.status_code, code, error.detail, None, *headers)
 
 
-def _unexpected(method: str, path: str, error: Exception) -> Answer:
+def note_incident(path: str, error: Exception) -> str:
+    """Log what nobody foresaw; the id under which the log names it."""
     incident = token_hex(8)
     log().error("api.failed", incident=incident, path=path, exc_info=error)
-    message = "something failed here; the log names it under this id"
-    return problem(500, _code_of_route(method, path), message, {"id": incident})
+    return incident
 
 
 def _code_of_route(method: str, path: str) -> str:

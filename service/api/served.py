@@ -36,7 +36,7 @@ ASKING_ANSWERS = [
 """What every question answers beside its own answers."""
 
 _LONGEST_KEPT = 512
-_VARY: Header = (b"vary", b"x-api-key, authorization")
+_VARY: Header = (b"vary", b"x-api-key, authorization, x-env-id")
 
 _Parameters = TypeVar("_Parameters")
 

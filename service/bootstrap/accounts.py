@@ -9,7 +9,6 @@ from service.accounts.environments import Environments
 from service.accounts.keys import Keys
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk
-from service.accounts.signing_tokens import SigningTokens
 from service.accounts.tokens import Tokens
 from service.accounts.users import Users
 from service.bootstrap.engines import mail_of, open_control, open_limits
@@ -23,7 +22,6 @@ class Accounts:
     database: Database
     environments: Environments
     keys: Keys
-    signing_tokens: SigningTokens
     users: Users
 
 
@@ -32,13 +30,11 @@ async def open_accounts(settings: Settings, parts: AsyncExitStack) -> Accounts:
     await upgrade(database)
     environments, keys = Environments(database), Keys(database)
     parts.push_async_callback(keys.close)
-    signing_tokens = SigningTokens(database)
-    parts.push_async_callback(signing_tokens.close)
+    parts.push_async_callback(environments.close)
     chosen = {"yes": True, "no": False, "auto": settings.on_loopback}
     await environments.ensure_default(chosen[settings.public_metrics])
     await keys.ensure_bootstrap(settings.bootstrap_api_key)
-    users = Users(database, _owner(settings))
-    return Accounts(database, environments, keys, signing_tokens, users)
+    return Accounts(database, environments, keys, Users(database, _owner(settings)))
 
 
 def _owner(settings: Settings) -> str:

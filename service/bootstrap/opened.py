@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from service.accounts.audit_log import AuditLog
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
+from service.accounts.logins import Logins
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import SignIn
-from service.accounts.signing_tokens import SigningTokens
 from service.database import Database
 from service.ingest import Ingest
 from service.limits import Limits
@@ -34,10 +34,10 @@ class Answering:
     database: Database
     environments: Environments
     keys: Keys
-    signing_tokens: SigningTokens
     sessions: Sessions
     sign_in: SignIn
     audit: AuditLog
+    logins: Logins
     limits: Limits
     stream: Stream
     store: EventStore

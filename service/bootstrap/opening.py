@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from service import crash
 from service.accounts.audit_log import AuditLog
 from service.accounts.environments import Environments
+from service.accounts.logins import Logins
+from service.accounts.passwords import Passwords
 from service.accounts.sign_in import SignIn
 from service.bootstrap.accounts import Accounts, open_accounts, open_desk
 from service.bootstrap.engines import (
@@ -201,10 +203,10 @@ async def _make_answering(
         database=accounts.database,
         environments=accounts.environments,
         keys=accounts.keys,
-        signing_tokens=accounts.signing_tokens,
         sessions=desk.sessions,
         sign_in=SignIn(accounts.database, desk),
         audit=AuditLog(accounts.database, settings.audit_days),
+        logins=Logins(accounts.database, desk, Passwords()),
         limits=desk.limits,
         stream=stream,
         store=store,

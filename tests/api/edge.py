@@ -59,8 +59,8 @@ class Sessions:
 class Environments:
     public: str | None = TENANT
 
-    def public_tenant(self) -> str | None:
-        return self.public
+    async def is_public(self, environment_id: str) -> bool:
+        return environment_id == self.public
 
 
 @dataclass
@@ -173,7 +173,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         sessions=Sessions(),
         sign_in=None,
         audit=None,
-        signing_tokens=None,
+        logins=None,
         limits=LocalLimits(),
         environments=Environments(),
         questions=Questions(),

@@ -28,16 +28,8 @@ FACE = {
 }
 
 
-WITH_BODY = {
-    ("/api/v1/events", "post"),
-    ("/api/v1/events/batch", "post"),
-    ("/api/auth/request-code", "post"),
-    ("/api/auth/verify", "post"),
-    ("/api/auth/api-key", "post"),
-    ("/api/v1/signing-tokens", "post"),
-    ("/api/v1/signing-tokens/{token_id}", "patch"),
-    ("/api/v1/signing-tokens/{token_id}/rotate", "post"),
-}
+WITHOUT_BODY = {"/api/auth/logout", "/api/auth/jwt/logout"}
+"""Of the paths that take POST."""
 
 
 async def test_the_page_asks_nobody_else_for_anything(edge: Edge):
@@ -67,9 +59,10 @@ def test_every_route_says_what_it_takes_and_gives():
     for path, item in document["paths"].items():
         for method, operation in item.items():
             assert operation["summary"], path
-            good = [r for status, r in operation["responses"].items() if status < "300"]
+            good = [r for s, r in operation["responses"].items() if s < "300" and s != "204"]
             assert all("schema" in kind for r in good for kind in r["content"].values()), path
-            assert ("requestBody" in operation) == ((path, method) in WITH_BODY), path
+            takes = method in {"post", "patch"} and path not in WITHOUT_BODY
+            assert path.startswith("/-/") or ("requestBody" in operation) == takes, path
 
 
 @pytest.mark.parametrize("question", ["metrics", "numbers"])

@@ -14,18 +14,21 @@ from service.settings import Settings
 async def environments(tmp_path: Path):
     database = open_database(Settings(data_dir=tmp_path))
     await upgrade(database)
-    yield Environments(database)
+    opened = Environments(database)
+    yield opened
+    await opened.close()
     await database.close()
 
 
 async def test_the_default_environment_is_private_until_somebody_says_else(environments):
     assert (await environments.ensure_default()).public_metrics is False
-    assert environments.public_tenant() is None
+    assert not await environments.is_public(DEFAULT_ENVIRONMENT)
 
 
 async def test_public_metrics_are_those_of_the_default_environment(environments):
     await environments.ensure_default(public_metrics=True)
-    assert environments.public_tenant() == DEFAULT_ENVIRONMENT
+    assert await environments.is_public(DEFAULT_ENVIRONMENT)
+    assert not await environments.is_public("env_other")
 
 
 async def test_who_sees_the_metrics_changes_only_when_it_is_said(environments):

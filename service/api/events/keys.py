@@ -1,6 +1,7 @@
 """`/api/auth/api-key`: the keys of an environment, made, listed and revoked."""
 
-from datetime import datetime
+import time
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -10,11 +11,12 @@ from litestar.handlers import HTTPRouteHandler
 from service.accounts.audit import Actor
 from service.accounts.keys import SCOPES, Key, Keys, NewKey, Principal
 from service.accounts.tiers import TIERS
-from service.api.answers import Answer, Success, headers_of, iso, iso_if, json_answer
-from service.api.forms import expiry_of, read_form
+from service.api.answers import Answer, Success, headers_of, iso, json_answer
+from service.api.forms import read_form
 from service.api.guards import KEEPS_KEYS, MAKES_KEYS, Gate, Rule
 from service.api.openapi import Said, body_of, change, data, read, refusal, text_parameter
 from service.api.rate_limits import Turnstile
+from service.errors import InvalidInput
 
 Scope = Literal["ingest", "read", "admin"]
 
@@ -88,7 +90,7 @@ class KeyRoutes:
         """
         caller, by = await self._caller(request, MAKES_KEYS)
         form = await read_form(request, KeyRequest)
-        until = expiry_of(form.expires_at)
+        until = None if form.expires_at is None else _expiry(form.expires_at)
         new = await self._keys.create(
             form.name, form.scopes, tenant=caller.tenant, tier=form.tier, expires_at=until, by=by
         )
@@ -117,6 +119,14 @@ class KeyRoutes:
         return caller, caller.actor(address)
 
 
+def _expiry(moment: datetime) -> int:
+    """In ms since 1970 UTC; without an offset it is UTC."""
+    at = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    if at <= time.time() * 1000:
+        raise InvalidInput("`expiresAt` has gone by", "expiresAt")
+    return at
+
+
 def _new_report(new: NewKey) -> NewKeyReport:
     key = new.key
     return NewKeyReport(
@@ -128,7 +138,7 @@ def _new_report(new: NewKey) -> NewKeyReport:
         scopes=sorted(key.scopes),
         tier=key.tier,
         created_at=iso(key.created_at),
-        expires_at=iso_if(key.expires_at),
+        expires_at=_moment(key.expires_at),
     )
 
 
@@ -140,10 +150,14 @@ def _report(key: Key) -> KeyReport:
         scopes=sorted(key.scopes),
         tier=key.tier,
         created_at=iso(key.created_at),
-        last_used_at=iso_if(key.last_used_at),
-        expires_at=iso_if(key.expires_at),
-        revoked_at=iso_if(key.revoked_at),
+        last_used_at=_moment(key.last_used_at),
+        expires_at=_moment(key.expires_at),
+        revoked_at=_moment(key.revoked_at),
     )
+
+
+def _moment(moment: int | None) -> str | None:
+    return None if moment is None else iso(moment)
 
 
 _NEW = {

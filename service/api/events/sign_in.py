@@ -63,7 +63,7 @@ class Me(msgspec.Struct, rename="camel"):
     role: Role
     created_at: str
     name: str
-    environment_id: str
+    environment_id: str | None
 
 
 class SignInRoutes:
@@ -114,13 +114,13 @@ class SignInRoutes:
         The token is refused everywhere within a second.
         """
         headers, address = await self._count(request)
-        await self._sessions.end(await self._gate.user(headers), address)
+        await self._sessions.end(await self._gate.user(headers, SIGNED_IN), address)
         return json_answer(200, Success(data=Done("Signed out")))
 
     async def me(self, request: Request[Any, Any, Any]) -> Answer:
         """Who is signed in."""
         headers, _ = await self._count(request)
-        user = (await self._gate.user(headers)).user
+        user = (await self._gate.user(headers, SIGNED_IN)).user
         me = Me(user.id, user.email, "USER", iso(user.created_at), user.name, user.environment_id)
         return json_answer(200, Success(data=me))
 
