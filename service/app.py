@@ -51,7 +51,7 @@ def create_worker_app(service: Writing) -> Litestar:
 
 
 def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
-    gate = Gate(service.keys, service.sessions, service.environments)
+    gate = Gate(service.keys, service.signatures, service.sessions, service.environments)
     turnstile = Turnstile(service.limits, networks_of(service.settings.trusted_proxies))
     questions, receipts, mark = service.questions, service.receipts, service.mark
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)

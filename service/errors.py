@@ -8,6 +8,7 @@
     ├── Unauthenticated        UNAUTHORIZED           no credential, or not a valid one
     │   ├── MissingKey         MISSING_API_KEY
     │   ├── InvalidKey         INVALID_API_KEY
+    │   ├── InvalidSignature   INVALID_SIGNATURE      the request is not signed as it has to be
     │   └── InvalidCode        INVALID_CODE           not the code that was mailed
     ├── Forbidden              FORBIDDEN              the credential may not do this
     ├── NotFound               NOT_FOUND
@@ -27,6 +28,7 @@
     │   ├── AnalyticsUnavailable  ANALYTICS_UNAVAILABLE  the event store does not answer
     │   ├── AccountsUnavailable   ACCOUNTS_UNAVAILABLE   the accounts' database does not answer
     │   ├── MailUnavailable       MAIL_UNAVAILABLE       no letter could be sent
+    │   ├── SigningUnavailable    SIGNING_UNAVAILABLE    nobody can say whether it is a replay
     │   ├── RateLimited           RATE_LIMITED           too often; wait
     │   ├── Overloaded            OVERLOADED             too many at once; wait
     │   └── Unreachable           UNREACHABLE            no answer came; send the same ids again
@@ -99,6 +101,12 @@ class InvalidKey(Unauthenticated):
     """The API key is unknown, expired or revoked."""
 
     code = "INVALID_API_KEY"
+
+
+class InvalidSignature(Unauthenticated):
+    """The request's signature is missing, malformed, wrong, too old, or was used before."""
+
+    code = "INVALID_SIGNATURE"
 
 
 class InvalidCode(Unauthenticated):
@@ -218,6 +226,12 @@ class MailUnavailable(Retryable):
     """No letter could be sent."""
 
     code = "MAIL_UNAVAILABLE"
+
+
+class SigningUnavailable(Retryable):
+    """It cannot be said whether a signed request was sent before; sign it anew, try again."""
+
+    code = "SIGNING_UNAVAILABLE"
 
 
 class RateLimited(Retryable):

@@ -120,6 +120,12 @@ class Settings:
         "`auto`: only while listening on loopback.",
     )
 
+    signing_window: float = _setting(
+        "HEADRACE_SIGNING_WINDOW",
+        300.0,
+        "How far the time of a signed request may be from the service's; so long a replay is "
+        "remembered.",
+    )
     owner_email: str = _setting(
         "HEADRACE_OWNER_EMAIL",
         "",

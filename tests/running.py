@@ -172,7 +172,7 @@ class RunningService:
         return {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
-            "PYTHONPATH": os.environ.get("EXP_PATH", ""),
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "PYTHONFAULTHANDLER": "1",
             "API_PORT": str(self.port),
             "HEADRACE_DATA_DIR": str(self.data_dir),

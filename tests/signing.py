@@ -15,14 +15,17 @@ from service.accounts.environments import Environments
 from service.accounts.keys import Keys
 from service.accounts.logins import Logins
 from service.accounts.passwords import Passwords
+from service.accounts.sealing import Sealing
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk, SignIn, Welcome
+from service.accounts.signatures import Signatures
 from service.accounts.tokens import Tokens
 from service.accounts.users import Users
 from service.database import Database, open_database, upgrade
 from service.limits import LocalLimits
 from service.mail.protocol import Letter
 from service.settings import Settings
+from service.shared.nonces import LocalNonces
 
 SECRET = b"a secret of the tests"
 
@@ -48,6 +51,7 @@ class Accounts:
     database: Database
     environments: Environments
     keys: Keys
+    signatures: Signatures
     users: Users
     sessions: Sessions
     sign_in: SignIn
@@ -80,7 +84,9 @@ async def opened_accounts(
     """The accounts of a folder, or where settings say, as one process has them open."""
     database = open_database(Settings(data_dir=place) if isinstance(place, Path) else place)
     await upgrade(database)
-    environments, keys = Environments(database), Keys(database)
+    sealing = Sealing(secrets[0], secrets[1:])
+    environments, keys = Environments(database), Keys(database, sealing)
+    signatures = Signatures(database, sealing, LocalNonces(), 300)
     await environments.ensure_default()
     users, letters, limits = Users(database, owner), Letters(), LocalLimits()
     sessions = Sessions(database, Tokens(secrets[0], secrets[1:]))
@@ -91,6 +97,7 @@ async def opened_accounts(
             database=database,
             environments=environments,
             keys=keys,
+            signatures=signatures,
             users=users,
             sessions=sessions,
             sign_in=sign_in,
@@ -101,6 +108,7 @@ async def opened_accounts(
         )
     finally:
         await sessions.close()
+        await signatures.close()
         await keys.close()
         await environments.close()
         await database.close()

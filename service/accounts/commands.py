@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.accounts.addresses import account_of
 from service.accounts.environments import Environment, Environments
 from service.accounts.keys import SCOPES, Key, Keys, NewKey
+from service.accounts.sealing import Sealing
 from service.accounts.sessions import end_all
 from service.accounts.users import Users
 from service.database import Database, open_database, upgrade
@@ -23,10 +24,10 @@ _LONGEST_LOAN_MS = 24 * 3600 * 1000
 
 
 @asynccontextmanager
-async def opened_keys(settings: Settings) -> AsyncIterator[Keys]:
+async def opened_keys(settings: Settings, sealing: Sealing | None = None) -> AsyncIterator[Keys]:
     """The keys of the data directory, as `opened_accounts` opens it."""
     async with opened_accounts(settings) as database:
-        yield Keys(database)
+        yield Keys(database, sealing)
 
 
 @asynccontextmanager
@@ -65,11 +66,18 @@ async def borrowed_key(settings: Settings) -> AsyncIterator[str]:
 
 
 async def create_key(
-    settings: Settings, name: str, scopes: Sequence[str], expires_at: int | None
+    settings: Settings,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: int | None,
+    sealing: Sealing | None = None,
 ) -> NewKey:
-    """Make a key in the data directory; raises InvalidInput as `Keys.create` does."""
-    async with opened_keys(settings) as keys:
-        return await keys.create(name, scopes, expires_at=expires_at)
+    """Make a key in the data directory; with `sealing` for its secret one that signs.
+
+    Raises InvalidInput as `Keys.create` does.
+    """
+    async with opened_keys(settings, sealing) as keys:
+        return await keys.create(name, scopes, expires_at=expires_at, signs=sealing is not None)
 
 
 async def list_keys(settings: Settings, revoked_too: bool, console: Console) -> None:

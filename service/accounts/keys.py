@@ -28,10 +28,18 @@ from service.accounts import audit
 from service.accounts.audit import Actor
 from service.accounts.environments import DEFAULT_ENVIRONMENT, environments
 from service.accounts.follower import Change, Follower
+from service.accounts.sealing import Sealing
 from service.accounts.tiers import ENTERPRISE, TIERS, is_within
 from service.accounts.uses import Uses
 from service.database import Database, heard, metadata
-from service.errors import Forbidden, InvalidInput, InvalidKey, NotFound, SettingsError
+from service.errors import (
+    Forbidden,
+    InvalidInput,
+    InvalidKey,
+    InvalidSignature,
+    NotFound,
+    SettingsError,
+)
 from service.telemetry import log
 
 SCOPES = ("ingest", "read", "admin")
@@ -62,8 +70,12 @@ api_keys = Table(
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
     Column("revision", BigInteger, nullable=False, index=True),
+    Column("signing_secret", String(200)),
 )
-"""`revision` grows with every change that verification must hear of (see `Follower`)."""
+"""`revision` grows with every change that verification must hear of (see `Follower`).
+
+`signing_secret` is sealed, and there for a key that has to sign.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +112,17 @@ class Key:
     """Written once a minute."""
     expires_at: int | None
     revoked_at: int | None
+    signs: bool
+    """Whether it is good for signed requests alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made, and its text, which cannot be had again."""
+    """A key just made, with what cannot be had again: its text, and its secret if it signs."""
 
     text: str
     key: Key
+    signing_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +131,7 @@ class _Valid:
 
     principal: Principal
     expires_at: float
+    signs: bool
 
 
 class Keys:
@@ -123,19 +139,26 @@ class Keys:
 
     A key revoked anywhere is refused here within half a second; a key made anywhere is known at
     once. While the database does not answer, keys known before go on for a minute; after that,
-    and for any other key at once, `verify` raises AccountsUnavailable.
+    and for any other key at once, `verify` raises AccountsUnavailable. Without `sealing` no key
+    can be made that signs.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealing: Sealing | None = None) -> None:
         self._database = database
+        self._sealing = sealing
         self._valid = Follower(self._changes)
         self._uses = Uses(database, api_keys)
 
     async def verify(self, text: str) -> Principal:
-        """Whom the key speaks for. Raises InvalidKey for one unknown, expired or revoked."""
+        """Whom the key speaks for.
+
+        Raises InvalidKey for one unknown, expired or revoked; InvalidSignature for one that signs.
+        """
         valid = await self._valid.find(_digest(text))
         if valid is None or _now() >= valid.expires_at:
             raise InvalidKey("the API key is unknown, expired or revoked")
+        if valid.signs:
+            raise InvalidSignature("this key signs requests; it is not sent with them")
         self._uses.note(valid.principal.key_id)
         return valid.principal
 
@@ -147,9 +170,12 @@ class Keys:
         tenant: str = DEFAULT_ENVIRONMENT,
         tier: str | None = None,
         expires_at: int | None = None,
+        signs: bool = False,
         by: Actor = audit.SERVICE,
     ) -> NewKey:
         """Make a key; `expires_at` in ms since 1970 UTC. Without a `tier` it has its environment's.
+
+        One that `signs` is good for signed requests alone, under the secret in the answer.
 
         Raises InvalidInput for a name, scopes or a tier that will not do, and for one key too many;
         Forbidden for a tier beyond the environment's; NotFound for an unknown environment.
@@ -157,15 +183,17 @@ class Keys:
         _check(name, scopes, tier)
         text = f"evp_{secrets.token_urlsafe(32)}"
         row = _row(f"key_{secrets.token_hex(8)}", text, name, scopes)
+        signing_secret = f"evs_{secrets.token_urlsafe(32)}" if signs else None
         async with self._database.writing() as connection:
             granted = await _granted(connection, tenant, tier)
             await _check_room(connection, tenant)
             row |= {"environment_id": tenant, "tier": granted, "expires_at": expires_at}
+            row["signing_secret"] = self._sealed(row["id"], signing_secret)
             await connection.execute(
                 insert(api_keys).values(**row, revision=await _next_revision(connection))
             )
             await audit.note(connection, by, audit.KEY_MADE, row["id"], tenant, **_told(row))
-        return NewKey(text, await self._find(tenant, row["id"]))
+        return NewKey(text, await self._find(tenant, row["id"]), signing_secret)
 
     async def list(self, tenant: str = DEFAULT_ENVIRONMENT) -> Sequence[Key]:
         """All keys of an environment, revoked ones too, oldest first.
@@ -176,7 +204,7 @@ class Keys:
         with heard():
             async with self._database.reading() as connection:
                 rows = await connection.execute(mine.order_by(api_keys.c.created_at, api_keys.c.id))
-        return [_key(row) for row in rows.mappings()]
+        return [key_of_row(row) for row in rows.mappings()]
 
     async def revoke(
         self, key_id: str, tenant: str = DEFAULT_ENVIRONMENT, by: Actor = audit.SERVICE
@@ -223,13 +251,19 @@ class Keys:
         await self._valid.close()
         await self._uses.close()
 
+    def _sealed(self, key_id: str, secret: str | None) -> str | None:
+        if secret is None:
+            return None
+        assert self._sealing, "opened without what seals secrets"
+        return self._sealing.seal(secret.encode(), place_of(key_id))
+
     async def _find(self, tenant: str, key_id: str) -> Key:
         one = select(api_keys).where(api_keys.c.id == key_id, api_keys.c.environment_id == tenant)
         async with self._database.reading() as connection:
             row = (await connection.execute(one)).mappings().one_or_none()
         if row is None:
             raise NotFound(f"there is no key {key_id}")
-        return _key(row)
+        return key_of_row(row)
 
     async def _changes(self, revision: int) -> Sequence[Change[_Valid]]:
         changed = select(api_keys).where(api_keys.c.revision > revision)
@@ -237,7 +271,8 @@ class Keys:
             rows = (await connection.execute(changed)).mappings().all()
         self._uses.write_in_time()
         return [
-            Change(row["id"], row["digest"], _valid(_key(row)), row["revision"]) for row in rows
+            Change(row["id"], row["digest"], _valid(key_of_row(row)), row["revision"])
+            for row in rows
         ]
 
 
@@ -301,7 +336,7 @@ def _told(row: Mapping[str, Any]) -> dict[str, Any]:
     return {field: row.get(field) for field in ("name", "prefix", "scopes", "tier", "expires_at")}
 
 
-def _key(row: RowMapping) -> Key:
+def key_of_row(row: RowMapping) -> Key:
     return Key(
         id=row["id"],
         tenant=row["environment_id"],
@@ -313,14 +348,25 @@ def _key(row: RowMapping) -> Key:
         last_used_at=row["last_used_at"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        signs=row["signing_secret"] is not None,
     )
 
 
 def _valid(key: Key) -> _Valid | None:
     if key.revoked_at is not None:
         return None
-    principal = Principal(key.tenant, key.scopes, key.id, key.name, key.tier)
-    return _Valid(principal, math.inf if key.expires_at is None else key.expires_at)
+    until = math.inf if key.expires_at is None else key.expires_at
+    return _Valid(principal_of(key), until, key.signs)
+
+
+def principal_of(key: Key) -> Principal:
+    """Whom a key speaks for."""
+    return Principal(key.tenant, key.scopes, key.id, key.name, key.tier)
+
+
+def place_of(key_id: str) -> str:
+    """What the signing secret of a key is bound to."""
+    return f"api_keys/{key_id}/signing_secret"
 
 
 async def _next_revision(connection: AsyncConnection) -> int:

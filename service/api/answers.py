@@ -3,7 +3,7 @@
 Litestar's own response classes cost more than all the rest of a cached answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 
@@ -12,9 +12,13 @@ from litestar import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
+from service.accounts.keys import Principal
+
 Header = tuple[bytes, bytes]
 
 JSON: Header = (b"content-type", b"application/json")
+
+_HEADERS = "headrace.headers"
 
 _Data = TypeVar("_Data")
 
@@ -75,9 +79,40 @@ def json_answer(status: int, document: Any, *headers: Header) -> Answer:
     return Answer(status, content, JSON, (b"content-length", b"%d" % len(content)), *headers)
 
 
-def headers_of(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
-    """The request's headers by lower-case name; of a repeated one the last."""
-    return dict(scope["headers"])
+class Headers(dict[bytes, bytes]):
+    """A request's headers by lower-case name; those of one name with commas between.
+
+    With them, named as HTTP/2 names them, `:method` and `:path`: the path with its query, as sent.
+    """
+
+    signer: Principal | None = None
+    """Who signed the request, once that is known."""
+
+
+def headers_of(scope: Any) -> Headers:
+    """The headers of a request, the same object whenever it is asked for them."""
+    headers: Headers | None = scope.get(_HEADERS)
+    if headers is None:
+        headers = scope[_HEADERS] = _headers(scope)
+    return headers
+
+
+def _headers(scope: Mapping[str, Any]) -> Headers:
+    pairs = scope["headers"]
+    headers = Headers(pairs)
+    if len(headers) != len(pairs):
+        headers = _joined(pairs)
+    query = scope["query_string"]
+    headers[b":method"] = scope["method"].encode()
+    headers[b":path"] = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
+    return headers
+
+
+def _joined(pairs: Iterable[Header]) -> Headers:
+    headers = Headers()
+    for name, value in pairs:
+        headers[name] = headers[name] + b", " + value if name in headers else value
+    return headers
 
 
 def iso(moment: int) -> str:

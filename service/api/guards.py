@@ -1,4 +1,4 @@
-"""Who calls, and whether they may: API keys, session tokens, and the rule of each route."""
+"""Who calls, and whether they may: keys, signatures, session tokens; the rule of each route."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -6,7 +6,10 @@ from typing import Protocol
 from service.accounts.environments import DEFAULT_ENVIRONMENT
 from service.accounts.keys import Principal
 from service.accounts.sessions import SignedIn
+from service.accounts.signatures import Signed
 from service.accounts.tokens import is_token
+from service.api.answers import Headers
+from service.api.signed_requests import is_signed, signed
 from service.errors import (
     Forbidden,
     HeadraceError,
@@ -89,6 +92,12 @@ class Verifier(Protocol):
     async def verify(self, text: str) -> Principal: ...
 
 
+class SignatureVerifier(Protocol):
+    """What the gate needs of the signatures."""
+
+    async def verify(self, request: Signed) -> Principal: ...
+
+
 class SessionVerifier(Protocol):
     """What the gate needs of the sessions."""
 
@@ -109,32 +118,40 @@ class Gate:
     A key is read from `x-api-key`, or from `Authorization: Bearer evp_…`; a session token from
     `Authorization: Bearer eyJ…`. Where a route takes keys, `x-api-key` is asked first. A user says
     in `x-env-id` for which of his environments he speaks, if it is not the one where he works.
+    A key that signs is not sent at all: `Authorization: HMAC-SHA256 …`.
     """
 
-    def __init__(self, keys: Verifier, sessions: SessionVerifier, environments: Openness) -> None:
+    def __init__(
+        self,
+        keys: Verifier,
+        signatures: SignatureVerifier,
+        sessions: SessionVerifier,
+        environments: Openness,
+    ) -> None:
         self._keys = keys
+        self._signatures = signatures
         self._sessions = sessions
         self._environments = environments
 
-    async def caller(self, headers: dict[bytes, bytes], rule: Rule) -> Principal:
+    async def caller(self, headers: Headers, rule: Rule) -> Principal:
         """For whom the request speaks, if the rule lets them.
 
-        Raises MissingKey, InvalidKey, Unauthenticated, Forbidden, NotFound for an environment
-        that is not his, NoEnvironment.
+        Raises MissingKey, InvalidKey, InvalidSignature, Unauthenticated, Forbidden, NotFound for an
+        environment that is not his, NoEnvironment; Retryable when nobody can say.
         """
         principal = await self._principal(headers, rule)
         if not any(scope in principal.scopes for scope in rule.scopes):
             raise Forbidden(f"this needs the scope {' or '.join(rule.scopes)}")
         return principal
 
-    async def known(self, headers: dict[bytes, bytes]) -> Principal | None:
+    async def known(self, headers: Headers) -> Principal | None:
         """Who calls, if his credential is good, whatever he may do."""
         try:
             return await self._principal(headers, _ANYBODY)
         except HeadraceError:
             return None
 
-    async def reader(self, headers: dict[bytes, bytes]) -> str:
+    async def reader(self, headers: Headers) -> str:
         """The tenant whose metrics the caller sees: his own, or a public one for nobody."""
         if b"x-api-key" not in headers and b"authorization" not in headers:
             tenant = environment_of(headers) or DEFAULT_ENVIRONMENT
@@ -143,16 +160,18 @@ class Gate:
             return tenant
         return (await self.caller(headers, READS)).tenant
 
-    async def user(self, headers: dict[bytes, bytes], rule: Rule) -> SignedIn:
+    async def user(self, headers: Headers, rule: Rule) -> SignedIn:
         """Who is signed in, if the rule lets him. Raises Unauthenticated or Forbidden."""
         token = _bearer(headers)
         if token is None:
             raise Unauthenticated("sign in, and send the token as Authorization: Bearer")
         return _let_in(await self._sessions.verify(token), rule)
 
-    async def _principal(self, headers: dict[bytes, bytes], rule: Rule) -> Principal:
+    async def _principal(self, headers: Headers, rule: Rule) -> Principal:
         if not rule.keys:
             return (await self.user(headers, rule)).within(environment_of(headers))
+        if is_signed(headers):
+            return _within(await self._signer(headers), headers)
         text = key_of(headers)
         if text is None:
             raise MissingKey("send an API key in the header x-api-key")
@@ -160,15 +179,25 @@ class Gate:
             if not rule.sessions:
                 raise MissingKey("a session token does not do here: send an API key in x-api-key")
             return (await self.user(headers, rule)).within(environment_of(headers))
-        principal = await self._keys.verify(text)
-        if environment_of(headers) not in (None, principal.tenant):
-            raise NotFound("this key belongs to another environment than x-env-id names")
-        return principal
+        return _within(await self._keys.verify(text), headers)
+
+    async def _signer(self, headers: Headers) -> Principal:
+        """Who signed. A signature is good once, and may be asked for twice in one request."""
+        if headers.signer is None:
+            headers.signer = await self._signatures.verify(signed(headers))
+        return headers.signer
 
 
-def environment_of(headers: dict[bytes, bytes]) -> str | None:
+def environment_of(headers: Headers) -> str | None:
     """The environment that the request names in `x-env-id`, if it names one."""
     return headers.get(b"x-env-id", b"").decode("latin-1").strip() or None
+
+
+def _within(principal: Principal, headers: Headers) -> Principal:
+    """A key speaks for its own environment, whether that is named or not."""
+    if environment_of(headers) not in (None, principal.tenant):
+        raise NotFound("this key belongs to another environment than x-env-id names")
+    return principal
 
 
 def _let_in(signed_in: SignedIn, rule: Rule) -> SignedIn:
@@ -179,17 +208,17 @@ def _let_in(signed_in: SignedIn, rule: Rule) -> SignedIn:
     return signed_in
 
 
-def key_of(headers: dict[bytes, bytes]) -> str | None:
+def key_of(headers: Headers) -> str | None:
     """The key's text; None when the request carries none. Raises InvalidKey for another scheme."""
     if (text := headers.get(b"x-api-key")) is not None:
         return text.decode("latin-1").strip()
     if b"authorization" not in headers:
         return None
     if (credential := _bearer(headers)) is None:
-        raise InvalidKey("of Authorization only the scheme Bearer is understood")
+        raise InvalidKey("of Authorization the schemes Bearer and HMAC-SHA256 are understood")
     return credential
 
 
-def _bearer(headers: dict[bytes, bytes]) -> str | None:
+def _bearer(headers: Headers) -> str | None:
     scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     return credential.strip() if scheme.lower() == "bearer" else None

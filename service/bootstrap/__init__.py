@@ -13,7 +13,7 @@ from service.bootstrap.opening import (
     open_store,
     open_writing,
 )
-from service.bootstrap.place import operator_token
+from service.bootstrap.place import operator_token, sealing_of
 
 __all__ = [
     "Answering",
@@ -27,4 +27,5 @@ __all__ = [
     "open_store",
     "open_writing",
     "operator_token",
+    "sealing_of",
 ]

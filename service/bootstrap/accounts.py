@@ -7,20 +7,26 @@ from service.accounts.addresses import account_of
 from service.accounts.codes import Codes
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
+from service.accounts.sealing import Sealing
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk
+from service.accounts.signatures import Signatures
 from service.accounts.tokens import Tokens
 from service.accounts.users import Users
 from service.bootstrap.engines import mail_of, open_control, open_limits
+from service.bootstrap.place import sealing_of
 from service.database import Database, upgrade
 from service.errors import InvalidInput, SettingsError
 from service.settings import Settings
+from service.shared.nonces import Nonces
+from service.telemetry import log
 
 
 @dataclass(frozen=True)
 class Accounts:
     database: Database
     environments: Environments
+    sealing: Sealing
     keys: Keys
     users: Users
 
@@ -28,13 +34,25 @@ class Accounts:
 async def open_accounts(settings: Settings, parts: AsyncExitStack) -> Accounts:
     database = await open_control(settings, parts)
     await upgrade(database)
-    environments, keys = Environments(database), Keys(database)
+    sealing = sealing_of(settings)
+    environments, keys = Environments(database), Keys(database, sealing)
     parts.push_async_callback(keys.close)
     parts.push_async_callback(environments.close)
     chosen = {"yes": True, "no": False, "auto": settings.on_loopback}
     await environments.ensure_default(chosen[settings.public_metrics])
     await keys.ensure_bootstrap(settings.bootstrap_api_key)
-    return Accounts(database, environments, keys, Users(database, _owner(settings)))
+    users = Users(database, _owner(settings))
+    return Accounts(database, environments, sealing, keys, users)
+
+
+async def open_signatures(
+    settings: Settings, parts: AsyncExitStack, accounts: Accounts, nonces: Nonces
+) -> Signatures:
+    opened = Signatures(accounts.database, accounts.sealing, nonces, settings.signing_window)
+    parts.push_async_callback(opened.close)
+    if again := await opened.seal_again():
+        log().info("accounts.sealed_again", secrets=again)
+    return opened
 
 
 def _owner(settings: Settings) -> str:

@@ -15,7 +15,9 @@ from service.mail.protocol import Mail
 from service.mail.smtp import SmtpMail
 from service.settings import Settings
 from service.shared.limits import SharedLimits
+from service.shared.nonces import LocalNonces, Nonces, NoNonces
 from service.shared.redis import SharedRedis
+from service.shared.redis_nonces import SharedNonces
 from service.storage.clickhouse import ClickHouseStore
 from service.storage.clickhouse_chdb import InProcess
 from service.storage.clickhouse_http import OverHttp
@@ -113,6 +115,16 @@ def open_limits(settings: Settings, secret: bytes, parts: AsyncExitStack) -> Lim
 def _secret_there(settings: Settings, secret: bytes) -> bytes:
     store = settings.clickhouse_url or str(settings.data_dir.absolute())
     return blake2b(store.encode(), key=secret[:64]).digest()
+
+
+async def open_nonces(settings: Settings, secret: bytes, parts: AsyncExitStack) -> Nonces:
+    """Where signed requests are remembered, so that none is taken twice."""
+    if not settings.redis_url:
+        return NoNonces() if settings.is_shared else LocalNonces()
+    shared = SharedNonces(settings.redis_url, _secret_there(settings, secret))
+    parts.push_async_callback(shared.close)
+    await shared.begin()
+    return shared
 
 
 def mail_of(settings: Settings) -> Mail:

@@ -9,6 +9,7 @@ from service.accounts.keys import Keys
 from service.accounts.logins import Logins
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import SignIn
+from service.accounts.signatures import Signatures
 from service.database import Database
 from service.ingest import Ingest
 from service.limits import Limits
@@ -34,6 +35,7 @@ class Answering:
     database: Database
     environments: Environments
     keys: Keys
+    signatures: Signatures
     sessions: Sessions
     sign_in: SignIn
     audit: AuditLog

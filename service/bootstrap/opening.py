@@ -12,11 +12,12 @@ from service.accounts.environments import Environments
 from service.accounts.logins import Logins
 from service.accounts.passwords import Passwords
 from service.accounts.sign_in import SignIn
-from service.bootstrap.accounts import Accounts, open_accounts, open_desk
+from service.bootstrap.accounts import Accounts, open_accounts, open_desk, open_signatures
 from service.bootstrap.engines import (
     Store,
     open_control,
     open_event_store,
+    open_nonces,
     open_shared,
     open_stream,
 )
@@ -195,6 +196,7 @@ async def _make_answering(
     cache = AnswerCache(settings.cache_seconds, share=Share(shared, settings.cache_seconds))
     parts.push_async_callback(cache.close)
     receipts = Receipts(secret)
+    nonces = await open_nonces(settings, secret, parts)
     desk = open_desk(settings, parts, accounts, secret)
     hints = Hints(writer.near_net if writer else None, shared=shared)
     publisher = Publisher(stream, mark, hints, settings)
@@ -203,6 +205,7 @@ async def _make_answering(
         database=accounts.database,
         environments=accounts.environments,
         keys=accounts.keys,
+        signatures=await open_signatures(settings, parts, accounts, nonces),
         sessions=desk.sessions,
         sign_in=SignIn(accounts.database, desk),
         audit=AuditLog(accounts.database, settings.audit_days),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
+from service.accounts.sealing import Sealing
 from service.errors import DataDirectoryBusy
 from service.settings import Settings
 
@@ -32,12 +33,18 @@ def secret_of(settings: Settings) -> bytes:
     """The secret of the settings, or one made at the first start and kept."""
     if settings.secret_key:
         return settings.secret_key.encode()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     path = settings.data_dir / "secret_key"
     if not path.exists():
         path.touch(mode=0o600)
     if not path.read_text():
         path.write_text(secrets.token_urlsafe(32))
     return path.read_text().encode()
+
+
+def sealing_of(settings: Settings) -> Sealing:
+    """What seals secrets of this service's accounts, and opens them."""
+    return Sealing(secret_of(settings), [text.encode() for text in settings.former_secrets])
 
 
 def operator_token_of(settings: Settings, secret: bytes) -> str:

@@ -32,18 +32,26 @@ def keys() -> None:
     help="Comma list of ingest, read, admin.",
 )
 @click.option("--expires", type=Expiry(), help="30d, 12h, 90m, or an ISO date. Default: never.")
-def keys_create(name: str, scopes: str, expires: int | None) -> None:
+@click.option("--signs", is_flag=True, help="Never sent: prints its id and its signing secret.")
+def keys_create(name: str, scopes: str, expires: int | None, signs: bool) -> None:
     """Make a key and print it, alone, on stdout. It is shown only now.
+
+    Of a key that signs requests (docs/request-signing.md) two lines are printed: its id, and its
+    signing secret.
 
     \b
     For example:
       key=$(headrace keys create --name collector --scopes ingest)
       headrace keys create --name dashboard --scopes read --expires 30d
+      headrace keys create --name collector --scopes ingest --signs
     """
     from service.accounts.commands import create_key
+    from service.bootstrap import sealing_of
 
-    new = asyncio.run(create_key(settings_here(), name, re.split(r"[, ]+", scopes), expires))
-    click.echo(new.text)
+    settings = settings_here()
+    sealing = sealing_of(settings) if signs else None
+    new = asyncio.run(create_key(settings, name, re.split(r"[, ]+", scopes), expires, sealing))
+    click.echo(f"{new.key.id}\n{new.signing_secret}" if signs else new.text)
 
 
 @keys.command("list")

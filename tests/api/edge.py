@@ -170,6 +170,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         store=Pinged(),
         database=Pinged(),
         keys=Keys(),
+        signatures=None,
         sessions=Sessions(),
         sign_in=None,
         audit=None,

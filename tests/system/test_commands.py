@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
+import httpx2
 import pytest
 
+from tests.documented import sign
 from tests.running import RunningService
 from tests.system.test_up import an_event
 
@@ -40,6 +42,16 @@ def test_a_key_works_at_once_and_not_when_it_is_revoked(running_service):
     [number] = re.findall(r"(key_[0-9a-f]+).*short", listed)
     assert running_service.headrace("keys", "revoke", number).returncode == 0
     wait_for(lambda: status_with(running_service, key) == 401)
+
+
+def test_a_key_made_to_sign_signs_what_the_running_service_takes(running_service):
+    made = running_service.headrace("keys", "create", "--name", "signer", "--signs")
+    key_id, secret = made.stdout.split()
+    path = "/api/v1/events/stats"
+    for status in (200, 200):
+        headers = sign(key_id, secret, "GET", path)
+        assert httpx2.get(running_service.base_url + path, headers=headers).status_code == status
+    assert httpx2.get(running_service.base_url + path, headers=headers).status_code == 401
 
 
 def test_a_recording_replayed_twice_counts_once(running_service, tmp_path):

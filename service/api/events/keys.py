@@ -31,6 +31,7 @@ class KeyRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     scopes: list[Scope] = msgspec.field(default_factory=lambda: list(USUAL_SCOPES))
     expires_at: datetime | None = None
     tier: str | None = None
+    signs: bool = False
 
 
 class KeyReport(msgspec.Struct, rename="camel"):
@@ -45,6 +46,7 @@ class KeyReport(msgspec.Struct, rename="camel"):
     last_used_at: str | None
     expires_at: str | None
     revoked_at: str | None
+    signs: bool
 
 
 class KeyList(msgspec.Struct):
@@ -54,7 +56,7 @@ class KeyList(msgspec.Struct):
 
 
 class NewKeyReport(msgspec.Struct, rename="camel"):
-    """A key just made. `apiKey` cannot be had again."""
+    """A key just made. `apiKey` cannot be had again, nor can `signingSecret`, if it signs."""
 
     api_key: str
     message: str
@@ -65,6 +67,8 @@ class NewKeyReport(msgspec.Struct, rename="camel"):
     tier: str
     created_at: str
     expires_at: str | None
+    signs: bool
+    signing_secret: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class KeyRoutes:
@@ -86,13 +90,20 @@ class KeyRoutes:
     async def make_key(self, request: Request[Any, Any, Any]) -> Answer:
         """Make a key.
 
-        It is shown this once. It belongs to the environment that the user works in.
+        It is shown this once. It belongs to the environment that the user works in. One that
+        `signs` is good for signed requests alone, under its `signingSecret`.
         """
         caller, by = await self._caller(request, MAKES_KEYS)
         form = await read_form(request, KeyRequest)
         until = None if form.expires_at is None else _expiry(form.expires_at)
         new = await self._keys.create(
-            form.name, form.scopes, tenant=caller.tenant, tier=form.tier, expires_at=until, by=by
+            form.name,
+            form.scopes,
+            tenant=caller.tenant,
+            tier=form.tier,
+            expires_at=until,
+            signs=form.signs,
+            by=by,
         )
         return json_answer(200, Success(data=_new_report(new)))
 
@@ -139,6 +150,8 @@ def _new_report(new: NewKey) -> NewKeyReport:
         tier=key.tier,
         created_at=iso(key.created_at),
         expires_at=_moment(key.expires_at),
+        signs=key.signs,
+        signing_secret=new.signing_secret or msgspec.UNSET,
     )
 
 
@@ -153,6 +166,7 @@ def _report(key: Key) -> KeyReport:
         last_used_at=_moment(key.last_used_at),
         expires_at=_moment(key.expires_at),
         revoked_at=_moment(key.revoked_at),
+        signs=key.signs,
     )
 
 
@@ -170,6 +184,7 @@ _NEW = {
     "tier": "free",
     "createdAt": "2024-01-30T10:00:00.000Z",
     "expiresAt": None,
+    "signs": False,
 }
 _WANTED = {
     "type": "object",
@@ -185,6 +200,7 @@ _WANTED = {
         },
         "expiresAt": {"type": ["string", "null"], "format": "date-time"},
         "tier": {"type": ["string", "null"], "enum": [*TIERS, None]},
+        "signs": {"type": "boolean", "default": False},
     },
 }
 _TOO_OFTEN = refusal(429, "Too often; see `Retry-After`.")

@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import SignIn
 from service.accounts.users import User
-from service.api.answers import Answer, Success, headers_of, iso, json_answer
+from service.api.answers import Answer, Headers, Success, headers_of, iso, json_answer
 from service.api.forms import read_form
 from service.api.guards import SIGNED_IN, SIGNS_IN, Gate
 from service.api.openapi import Said, body_of, change, data, read, refusal
@@ -124,7 +124,7 @@ class SignInRoutes:
         me = Me(user.id, user.email, "USER", iso(user.created_at), user.name, user.environment_id)
         return json_answer(200, Success(data=me))
 
-    async def _count(self, request: Request[Any, Any, Any]) -> tuple[dict[bytes, bytes], str]:
+    async def _count(self, request: Request[Any, Any, Any]) -> tuple[Headers, str]:
         """The headers, and the address that was counted."""
         headers = headers_of(request.scope)
         return headers, await self._turnstile.count(request.scope, headers)
