@@ -18,6 +18,8 @@ from service.client import Client
 
 METRICS = "/api/v1/analytics/metrics"
 CONNECTIONS = 64
+_MOST_FOR_A_KEY = 1.3
+"""What a caller with a key may cost, measured by one without."""
 RANGES = {"1h": 30.0, "24h": 60.0, "7d": 150.0}
 """Each with its target: milliseconds at the median."""
 _DAY = "timeRange=24h"
@@ -40,6 +42,7 @@ async def cached(scale: Scale, service: Subject) -> list[Figure]:
                 scale,
                 {
                     "service": partial(service.carry, paths=[day], **ok),
+                    "key": partial(service.carry, paths=[day], headers=KEY, **ok),
                     "json": partial(handlers.carry, paths=["/document"], **ok),
                     "bytes": partial(handlers.carry, paths=["/bytes"], **ok),
                     "service 304": partial(service.carry, paths=[day], headers=tag, **same),
@@ -50,6 +53,7 @@ async def cached(scale: Scale, service: Subject) -> list[Figure]:
     size = len(document.content) / 1024
     return [
         *_compared("answers.json", f"Cached metrics, {size:.1f} KB", measured, "service", "json"),
+        _with_a_key(measured["key"], measured["service"]),
         *_compared("answers.bytes", "… beside ready bytes", measured, "service", "bytes"),
         *_compared("answers.304", "Cached metrics, 304", measured, "service 304", "unchanged"),
         Figure(
@@ -192,6 +196,19 @@ def _compared(
         target_ratio=0.7,
     )
     return beside(figure, measured[service], measured[limit])
+
+
+def _with_a_key(measured: Measured, anonymous: Measured) -> Figure:
+    return Figure(
+        name="answers.key.cost",
+        about="… with an API key, processor time a request",
+        value=measured.cost,
+        unit="µs",
+        better="less",
+        limit=anonymous.cost,
+        limit_about="the same without a key",
+        target_ratio=_MOST_FOR_A_KEY,
+    )
 
 
 def _get(service: Subject, query: str) -> httpx2.Response:
