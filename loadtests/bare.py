@@ -19,10 +19,18 @@ import uvloop
 from litestar import Litestar, Request, Response, get, post
 from litestar.enums import MediaType
 
-from service.api.events.records import WireBatch, WireEvent
+from service.api.events.records import WireEvent
 
 ACCEPTED = b'{"success":true}'
-_decode_batch = msgspec.json.Decoder(WireBatch).decode
+
+
+class Batch(msgspec.Struct):
+    """A batch as the service takes it."""
+
+    events: list[WireEvent]
+
+
+_decode_batch = msgspec.json.Decoder(Batch).decode
 _decode_event = msgspec.json.Decoder(WireEvent).decode
 
 

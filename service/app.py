@@ -26,6 +26,7 @@ from service.api.questions.numbers import Numbers
 from service.api.questions.receipts import ReceiptRoutes
 from service.api.rate_limits import Turnstile, networks_of
 from service.api.served import Asking
+from service.api.taking import Taking
 from service.api.tier_limits import TierLimits
 from service.api.transfers import Transfers
 from service.bootstrap import Answering, Writing
@@ -55,8 +56,9 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
     turnstile = Turnstile(service.limits, networks_of(service.settings.trusted_proxies))
     questions, receipts, mark = service.questions, service.receipts, service.mark
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
+    taking = Taking(gate, service.ingest, mark, service.settings)
     handlers = [
-        *Door(gate, service.ingest, mark, service.settings).routes(),
+        *Door(taking).routes(),
         *StatsRoute(gate, questions).routes(),
         *Metrics(asking, questions).routes(),
         *Numbers(asking, questions).routes(),

@@ -5,24 +5,16 @@ from typing import Any
 import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import HTTPScope
 
-from service.api.answers import Answer, Success, headers_of, json_answer
-from service.api.bodies import JSON, content_type, read_body
-from service.api.events.records import DECODERS, EVENT_SCHEMA, MOST_EVENTS, one_event
-from service.api.guards import SENDS, Gate
-from service.api.openapi import Said, body_of, change, data, refusal, text_parameter
+from service.api.answers import Answer, Success, json_answer
+from service.api.events.records import BATCH, EVENT_SCHEMA, ONE
+from service.api.guards import SENDS
+from service.api.openapi import Said, body_of, change, data, refusal
 from service.api.problems import problem
-from service.api.served import parameters_of
+from service.api.records import MOST_RECORDS
+from service.api.taking import TAKING_PARAMETERS, Taking
 from service.errors import InvalidInput
-from service.ingest import Ingest, Rejected, Verdict
-from service.settings import Settings
-from service.storage.mark import Mark
-
-STORED_SECONDS = 5.0
-"""How long `?ack=stored` waits for the store."""
-
-_LONGEST_IDEMPOTENCY_KEY = 255
+from service.ingest import Rejected, Verdict
 
 
 class Taken(msgspec.Struct, rename="camel"):
@@ -50,18 +42,10 @@ class TakenBatch(msgspec.Struct, rename="camel"):
 
 
 class Door:
-    """Takes events of callers whose key has the scope `ingest`.
+    """Takes events of callers whose key has the scope `ingest`."""
 
-    An answer of 202 or 200 means that the stream keeps the events on its disk. With `?ack=stored`
-    it also waits until the store has them and says so in `stored`; when that takes longer than
-    5 seconds the events are no less acknowledged, so the answer is the same with `stored: false`.
-    """
-
-    def __init__(self, gate: Gate, ingest: Ingest, mark: Mark, settings: Settings) -> None:
-        self._gate = gate
-        self._ingest = ingest
-        self._mark = mark
-        self._settings = settings
+    def __init__(self, taking: Taking) -> None:
+        self._taking = taking
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The handlers."""
@@ -75,19 +59,11 @@ class Door:
 
         202 for a new one, 200 for one that was taken before under the same `eventId`.
         """
-        scope = request.scope
-        headers = headers_of(scope)
-        caller = await self._gate.caller(headers, SENDS)
-        ack_stored = _wants_stored(scope)
-        content_type(headers, JSON)
-        body = await self._body(request, headers)
-        record = one_event(body, self._settings.strict)
-        verdict = await self._ingest.accept(caller.tenant, [record], _idempotency_key(headers))
-        if verdict.rejected:
-            rejected = verdict.rejected[0]
+        taken = await self._taking.take(request, SENDS, ONE)
+        if taken.nothing:
+            rejected = taken.verdict.rejected[0]
             raise InvalidInput(rejected.message, rejected.field)
-        stored = await self._stored(verdict) if ack_stored else msgspec.UNSET
-        return _taken(verdict, stored)
+        return _taken(taken.verdict, taken.stored)
 
     async def take_batch(self, request: Request[Any, Any, Any]) -> Answer:
         """Take up to 1000 events.
@@ -95,54 +71,10 @@ class Door:
         A bad event does not sink the others: it is named in `rejected`. The body is JSON, or NDJSON
         with one event a line.
         """
-        scope = request.scope
-        headers = headers_of(scope)
-        caller = await self._gate.caller(headers, SENDS)
-        ack_stored = _wants_stored(scope)
-        decode = DECODERS[content_type(headers, *DECODERS)]
-        verdict = await self._ingest.accept(
-            caller.tenant,
-            decode(await self._body(request, headers), self._settings.strict),
-            _idempotency_key(headers),
-        )
-        if len(verdict.rejected) == len(verdict.event_ids):
-            return _all_rejected(verdict)
-        stored = await self._stored(verdict) if ack_stored else msgspec.UNSET
-        return _taken_batch(verdict, stored)
-
-    async def _body(self, request: Request[Any, Any, Any], headers: dict[bytes, bytes]) -> bytes:
-        settings = self._settings
-        return await read_body(
-            headers, request.receive, settings.max_body_bytes, settings.body_timeout
-        )
-
-    async def _stored(self, verdict: Verdict) -> bool:
-        position = verdict.position
-        return position is not None and await self._mark.wait(position, STORED_SECONDS)
-
-
-def _wants_stored(scope: HTTPScope) -> bool:
-    if not scope["query_string"]:
-        return False
-    parameters = parameters_of(scope["query_string"])
-    if unknown := parameters.keys() - {"ack"}:
-        raise InvalidInput(f"`{min(unknown)}` is not a parameter here", min(unknown))
-    ack = parameters.get("ack", "stream")
-    if ack not in {"stream", "stored"}:
-        raise InvalidInput("`ack` must be stream or stored", "ack")
-    return ack == "stored"
-
-
-def _idempotency_key(headers: dict[bytes, bytes]) -> str | None:
-    if (key := headers.get(b"idempotency-key")) is None:
-        return None
-    text = key.decode("latin-1")
-    if not 1 <= len(text) <= _LONGEST_IDEMPOTENCY_KEY or not text.isascii():
-        raise InvalidInput(
-            f"Idempotency-Key must be 1 to {_LONGEST_IDEMPOTENCY_KEY} ASCII characters",
-            "idempotency-key",
-        )
-    return text
+        taken = await self._taking.take(request, SENDS, BATCH)
+        if taken.nothing:
+            return _all_rejected(taken.verdict)
+        return _taken_batch(taken.verdict, taken.stored)
 
 
 def _taken(verdict: Verdict, stored: bool | msgspec.UnsetType) -> Answer:
@@ -193,13 +125,9 @@ _BATCH_SCHEMA = {
     "type": "object",
     "required": ["events"],
     "properties": {
-        "events": {"type": "array", "items": EVENT_SCHEMA, "minItems": 1, "maxItems": MOST_EVENTS}
+        "events": {"type": "array", "items": EVENT_SCHEMA, "minItems": 1, "maxItems": MOST_RECORDS}
     },
 }
-_PARAMETERS = [
-    text_parameter("ack", "`stored` waits until the store has the events.", ["stream", "stored"]),
-    text_parameter("Idempotency-Key", "Gives events without ids stable ids.", where="header"),
-]
 _REFUSALS = [
     refusal(400, "The body is wrong; the message and `details` say where."),
     refusal(401, "No API key, or not a valid one."),
@@ -224,14 +152,14 @@ _ONE = Said(
         data(200, Taken, "Duplicate.", {**_TAKEN, "accepted": False, "duplicate": True}),
         *_REFUSALS,
     ],
-    _PARAMETERS,
+    TAKING_PARAMETERS,
     body_of("One event; plain, gzip or zstd.", json=(EVENT_SCHEMA, _EVENT)),
 )
 _BATCH = Said(
     "events",
     SENDS,
     [data(202, TakenBatch, "Taken, but for those in `rejected`."), *_REFUSALS],
-    _PARAMETERS,
+    TAKING_PARAMETERS,
     body_of(
         "The events; plain, gzip or zstd.",
         json=(_BATCH_SCHEMA, {"events": [_EVENT]}),
