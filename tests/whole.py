@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from service.worker import work
 from tests.signing import Accounts, opened_accounts
 
 T = TypeVar("T")
+_Change = Callable[[Service], Service]
 
 
 @dataclass
@@ -36,11 +37,14 @@ class Whole:
 
 
 @contextmanager
-def the_whole_service(data_dir: Path, **settings: Any) -> Iterator[Whole]:
-    """As `headrace up` opens and serves it, on a free port."""
+def the_whole_service(
+    data_dir: Path, change: _Change = lambda parts: parts, **settings: Any
+) -> Iterator[Whole]:
+    """As `headrace up` opens and serves it, on a free port; `change` replaces parts of it."""
     settings = {"secret_key": "a secret of the tests", **settings}
     ready: Future[Whole] = Future()
-    serving = threading.Thread(target=_serve, args=(Settings(data_dir=data_dir, **settings), ready))
+    given = (Settings(data_dir=data_dir, **settings), change, ready)
+    serving = threading.Thread(target=_serve, args=given)
     serving.start()
     whole = ready.result(60)
     try:
@@ -50,22 +54,23 @@ def the_whole_service(data_dir: Path, **settings: Any) -> Iterator[Whole]:
         serving.join()
 
 
-def _serve(settings: Settings, ready: "Future[Whole]") -> None:
+def _serve(settings: Settings, change: _Change, ready: "Future[Whole]") -> None:
     try:
-        asyncio.run(_serving(settings, ready))
+        asyncio.run(_serving(settings, change, ready))
     except BaseException as error:
         if ready.done():
             raise
         ready.set_exception(error)
 
 
-async def _serving(settings: Settings, ready: "Future[Whole]") -> None:
+async def _serving(settings: Settings, change: _Change, ready: "Future[Whole]") -> None:
     with listening("127.0.0.1", 0, "API_PORT") as listener:
         secrets = (settings.secret_key.encode(),)
         async with (
-            open_service(settings) as parts,
+            open_service(settings) as opened,
             opened_accounts(settings, secrets=secrets) as accounts,
         ):
+            parts = change(opened)
             server, stop_writing = Server(create_app(parts)), asyncio.Event()
             tasks = [server.serve([listener]), work(parts, stop_writing)]
             served, wrote = (asyncio.create_task(task) for task in tasks)
