@@ -88,8 +88,10 @@ def send(mine: Side, other: Side, events: Sequence[dict[str, Any]], key: str | N
 
 
 def ask(mine: Side, other: Side, question: dict[str, str]) -> None:
-    """The metrics are those of his own events."""
-    events, told = mine.that_fit(question), mine.asked(METRICS, **DAY, **question)
+    """The metrics are those of his own events, when they are computed and when they are kept."""
+    events = mine.that_fit(question)
+    told, again = (mine.asked(METRICS, **DAY, **question) for _ in range(2))
+    assert told["totalEvents"] == again["totalEvents"]
     types, users = (Counter(e[name] for e in events) for name in ("eventType", "userId"))
     assert told["totalEvents"] == len(events)
     assert {row["eventType"]: row["count"] for row in told["eventsByType"]} == types
