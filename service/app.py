@@ -8,6 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from service.accounts.tiers import allowances
 from service.api.accounts.audit import AuditRoute
+from service.api.accounts.signing_tokens import SigningTokenRoutes
 from service.api.control.auth import AuthRoutes
 from service.api.control.entrance import Entrance
 from service.api.control.users import UserRoutes
@@ -67,6 +68,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *SignInRoutes(gate, turnstile, service.sign_in, service.sessions).routes(),
         *KeyRoutes(gate, turnstile, service.keys).routes(),
         *AuditRoute(gate, service.audit).routes(),
+        *SigningTokenRoutes(gate, turnstile, service.signing_tokens).routes(),
         *Telemetry(service.settings.prometheus_enabled).routes(),
         *_operators(service).routes(),
         *Transfers(service.operator_token, service.way).routes(),

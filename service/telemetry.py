@@ -102,7 +102,9 @@ def exposition() -> bytes:
 
 
 _SECRET_FIELD = re.compile(r"key|token|secret|password|authorization|cookie|body|code$", re.I)
-_SECRET_TEXT = re.compile(r"evp_[\w-]{8,}|(?<=://)[^/\s@]+@|Bearer\s+\S+|eyJ[\w-]+\.[\w-]+\.[\w-]*")
+_SECRET_TEXT = re.compile(
+    r"ev[pst]_[\w-]{8,}|(?<=://)[^/\s@]+@|Bearer\s+\S+|eyJ[\w-]+\.[\w-]+\.[\w-]*"
+)
 _MASK = "********"
 
 

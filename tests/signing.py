@@ -19,6 +19,7 @@ from service.accounts.sealing import Sealing
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk, SignIn, Welcome
 from service.accounts.signatures import Signatures
+from service.accounts.signing_tokens import SigningTokens
 from service.accounts.tokens import Tokens
 from service.accounts.users import Users
 from service.database import Database, open_database, upgrade
@@ -59,6 +60,7 @@ class Accounts:
     letters: Letters
     limits: LocalLimits
     audit: AuditLog
+    signing_tokens: SigningTokens
 
     async def welcome(self, email: str) -> Welcome:
         """Sign in as a person does."""
@@ -88,6 +90,7 @@ async def opened_accounts(
     environments, keys = Environments(database), Keys(database, sealing)
     signatures = Signatures(database, sealing, LocalNonces(), 300)
     await environments.ensure_default()
+    signing_tokens = SigningTokens(database)
     users, letters, limits = Users(database, owner), Letters(), LocalLimits()
     sessions = Sessions(database, Tokens(secrets[0], secrets[1:]))
     desk = Desk(Codes(secrets[0]), users, sessions, letters, limits)
@@ -105,10 +108,12 @@ async def opened_accounts(
             letters=letters,
             limits=limits,
             audit=AuditLog(database, days=400),
+            signing_tokens=signing_tokens,
         )
     finally:
         await sessions.close()
         await signatures.close()
         await keys.close()
         await environments.close()
+        await signing_tokens.close()
         await database.close()

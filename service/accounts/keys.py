@@ -69,6 +69,7 @@ api_keys = Table(
     Column("last_used_at", BigInteger),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
+    Column("successor_id", String(64)),
     Column("revision", BigInteger, nullable=False, index=True),
     Column("signing_secret", String(200)),
 )

@@ -119,3 +119,8 @@ def iso(moment: int) -> str:
     """A time in ms since 1970 UTC as ISO 8601 text in UTC, to the millisecond."""
     text = datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds")
     return f"{text.removesuffix('+00:00')}Z"
+
+
+def iso_if(moment: int | None) -> str | None:
+    """As `iso`, where there is a time."""
+    return None if moment is None else iso(moment)

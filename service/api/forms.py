@@ -1,6 +1,8 @@
 """Small bodies, JSON or an HTML form, as a struct; what is wrong is told with its field."""
 
 import re
+import time
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -10,6 +12,7 @@ from litestar import Request
 from service.api.answers import headers_of
 from service.api.bodies import JSON, content_type, read_body
 from service.errors import InvalidInput
+from service.events import milliseconds
 
 FIELDS = b"application/x-www-form-urlencoded"
 
@@ -24,12 +27,20 @@ _Form = TypeVar("_Form", bound=msgspec.Struct)
 
 
 async def read_form(
-    request: Request[Any, Any, Any], kind: type[_Form], largest: int = LARGEST_FORM
+    request: Request[Any, Any, Any],
+    kind: type[_Form],
+    largest: int = LARGEST_FORM,
+    usual: _Form | None = None,
 ) -> _Form:
-    """The JSON body as a `kind`. Raises InvalidInput, and what `read_body` raises."""
+    """The JSON body as a `kind`; for an empty one `usual`, where there is one.
+
+    Raises InvalidInput, and what `read_body` raises.
+    """
     headers = headers_of(request.scope)
     content_type(headers, JSON)
     body = await read_body(headers, request.receive, largest, _SECONDS)
+    if not body and usual is not None:
+        return usual
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
@@ -50,6 +61,15 @@ async def read_fields(request: Request[Any, Any, Any], kind: type[_Form]) -> _Fo
         raise _wrong(str(error)) from None
     except ValueError:
         raise InvalidInput("the body is no form in UTF-8, or has too many fields") from None
+
+
+def expiry_of(moment: datetime | None) -> int | None:
+    """The `expiresAt` of a form in ms since 1970 UTC. Raises InvalidInput for one gone by."""
+    if moment is None:
+        return None
+    if (at := milliseconds(moment)) <= time.time() * 1000:
+        raise InvalidInput("`expiresAt` has gone by", "expiresAt")
+    return at
 
 
 def _wrong(text: str) -> InvalidInput:

@@ -82,7 +82,8 @@ KEEPS_KEYS = Rule(
 )
 
 
-READS_AUDIT = Rule(KEEPS_KEYS.about, ("admin",), keys=True, sessions=True, tiered=True)
+ADMINISTERS = replace(KEEPS_KEYS, counted=False, tiered=True)
+OWNS = replace(MAKES_KEYS, counted=False, tiered=True)
 _ANYBODY = Rule("whoever has a credential", keys=True, sessions=True, services=True)
 
 

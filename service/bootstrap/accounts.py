@@ -11,6 +11,7 @@ from service.accounts.sealing import Sealing
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk
 from service.accounts.signatures import Signatures
+from service.accounts.signing_tokens import SigningTokens
 from service.accounts.tokens import Tokens
 from service.accounts.users import Users
 from service.bootstrap.engines import mail_of, open_control, open_limits
@@ -28,6 +29,7 @@ class Accounts:
     environments: Environments
     sealing: Sealing
     keys: Keys
+    signing_tokens: SigningTokens
     users: Users
 
 
@@ -38,11 +40,13 @@ async def open_accounts(settings: Settings, parts: AsyncExitStack) -> Accounts:
     environments, keys = Environments(database), Keys(database, sealing)
     parts.push_async_callback(keys.close)
     parts.push_async_callback(environments.close)
+    signing_tokens = SigningTokens(database)
+    parts.push_async_callback(signing_tokens.close)
     chosen = {"yes": True, "no": False, "auto": settings.on_loopback}
     await environments.ensure_default(chosen[settings.public_metrics])
     await keys.ensure_bootstrap(settings.bootstrap_api_key)
     users = Users(database, _owner(settings))
-    return Accounts(database, environments, sealing, keys, users)
+    return Accounts(database, environments, sealing, keys, signing_tokens, users)
 
 
 async def open_signatures(

@@ -10,6 +10,7 @@ from service.accounts.logins import Logins
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import SignIn
 from service.accounts.signatures import Signatures
+from service.accounts.signing_tokens import SigningTokens
 from service.database import Database
 from service.ingest import Ingest
 from service.limits import Limits
@@ -36,6 +37,7 @@ class Answering:
     environments: Environments
     keys: Keys
     signatures: Signatures
+    signing_tokens: SigningTokens
     sessions: Sessions
     sign_in: SignIn
     audit: AuditLog

@@ -206,6 +206,7 @@ async def _make_answering(
         environments=accounts.environments,
         keys=accounts.keys,
         signatures=await open_signatures(settings, parts, accounts, nonces),
+        signing_tokens=accounts.signing_tokens,
         sessions=desk.sessions,
         sign_in=SignIn(accounts.database, desk),
         audit=AuditLog(accounts.database, settings.audit_days),

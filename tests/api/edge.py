@@ -175,6 +175,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         sign_in=None,
         audit=None,
         logins=None,
+        signing_tokens=None,
         limits=LocalLimits(),
         environments=Environments(),
         questions=Questions(),

@@ -131,7 +131,7 @@ async def call(
     edge: Edge, method: str, path: str, headers: dict[str, str], body: Any = None
 ) -> httpx2.Response:
     path = path.replace("{key_id:str}", "key_x").replace("{receipt:str}", "x")
-    path = path.replace("{number:str}", "x")
+    path = path.replace("{number:str}", "x").replace("{token_id:str}", "sgt_x")
     if "analytics/numbers" in path:
         path += "?name=x"
     return await edge.client.request(method, path, headers=headers, json=body or {})

@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Litestar
 
+from service.accounts import audit
 from service.app import create_app
 from service.errors import HeadraceError
 from service.settings import FIELDS, Settings
@@ -81,6 +82,16 @@ def rules_table() -> str:
     return "\n".join([*lines, *(f"| {who} | {', '.join(may)} |" for who, may in callers.items())])
 
 
+def actions_table() -> str:
+    """Every action that the audit log knows, by what it is done to."""
+    actions: dict[str, list[str]] = {}
+    for name, value in vars(audit).items():
+        if name.isupper() and isinstance(value, str):
+            actions.setdefault(value.partition(".")[0], []).append(f"`{value}`")
+    lines = ["| done to | actions |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {of} | {', '.join(a)} |" for of, a in actions.items())])
+
+
 def routes(app: Litestar) -> list[tuple[str, str, Any]]:
     """Each route: method, path, and the rule that it declares. Neither `/docs` nor OPTIONS."""
     found = [
@@ -97,6 +108,7 @@ TABLES = {
     "settings": ("docs/operations.md", settings_table),
     "telemetry": ("docs/operations.md", telemetry_table),
     "errors": ("docs/operations.md", errors_table),
+    "actions": ("docs/api-accounts.md", actions_table),
     "rules": ("docs/api-accounts.md", rules_table),
     "statements": ("docs/architecture.md", statements_table),
 }

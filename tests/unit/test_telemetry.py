@@ -26,6 +26,7 @@ def test_fields_named_like_secrets_are_masked():
 def test_secrets_inside_texts_are_masked():
     shown = redacted(reason="nats://headrace:pa55@127.0.0.1:4222 refused evp_abcdefgh1234")
     assert shown["reason"] == "nats://********127.0.0.1:4222 refused ********"
+    assert redacted(reason="evt_abcdefgh1234 signs")["reason"] == "******** signs"
 
 
 def test_logs_are_lines_of_json_on_stderr(capsys):

@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from service.accounts.audit_log import MOST, USUAL, Asked, AuditLog, Entry
 from service.accounts.keys import Principal
 from service.api.answers import Answer, Success, headers_of, iso, json_answer
-from service.api.guards import READS_AUDIT, Gate
+from service.api.guards import ADMINISTERS, Gate
 from service.api.openapi import Said, data, read, refusal, text_parameter
 from service.api.served import parameters_of
 from service.errors import Forbidden, InvalidInput
@@ -70,7 +70,7 @@ class AuditRoute:
 
     async def page(self, request: Request[Any, Any, Any]) -> Answer:
         """Who changed what, newest first."""
-        caller = await self._gate.caller(headers_of(request.scope), READS_AUDIT)
+        caller = await self._gate.caller(headers_of(request.scope), ADMINISTERS)
         asked = _asked(parameters_of(request.scope["query_string"]), caller)
         page = await self._audit.page(asked)
         entries = [_report(entry) for entry in page.entries]
@@ -158,7 +158,7 @@ _EXAMPLE = {
 }
 _AUDIT = Said(
     "audit",
-    READS_AUDIT,
+    ADMINISTERS,
     [
         data(200, AuditPage, "The entries.", _EXAMPLE),
         refusal(400, "An unknown parameter or value; the message names it."),

@@ -1,7 +1,6 @@
 """`/api/auth/api-key`: the keys of an environment, made, listed and revoked."""
 
-import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -11,12 +10,11 @@ from litestar.handlers import HTTPRouteHandler
 from service.accounts.audit import Actor
 from service.accounts.keys import SCOPES, Key, Keys, NewKey, Principal
 from service.accounts.tiers import TIERS
-from service.api.answers import Answer, Success, headers_of, iso, json_answer
-from service.api.forms import read_form
+from service.api.answers import Answer, Success, headers_of, iso, iso_if, json_answer
+from service.api.forms import expiry_of, read_form
 from service.api.guards import KEEPS_KEYS, MAKES_KEYS, Gate, Rule
 from service.api.openapi import Said, body_of, change, data, read, refusal, text_parameter
 from service.api.rate_limits import Turnstile
-from service.errors import InvalidInput
 
 Scope = Literal["ingest", "read", "admin"]
 
@@ -95,7 +93,7 @@ class KeyRoutes:
         """
         caller, by = await self._caller(request, MAKES_KEYS)
         form = await read_form(request, KeyRequest)
-        until = None if form.expires_at is None else _expiry(form.expires_at)
+        until = expiry_of(form.expires_at)
         new = await self._keys.create(
             form.name,
             form.scopes,
@@ -130,14 +128,6 @@ class KeyRoutes:
         return caller, caller.actor(address)
 
 
-def _expiry(moment: datetime) -> int:
-    """In ms since 1970 UTC; without an offset it is UTC."""
-    at = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-    if at <= time.time() * 1000:
-        raise InvalidInput("`expiresAt` has gone by", "expiresAt")
-    return at
-
-
 def _new_report(new: NewKey) -> NewKeyReport:
     key = new.key
     return NewKeyReport(
@@ -149,7 +139,7 @@ def _new_report(new: NewKey) -> NewKeyReport:
         scopes=sorted(key.scopes),
         tier=key.tier,
         created_at=iso(key.created_at),
-        expires_at=_moment(key.expires_at),
+        expires_at=iso_if(key.expires_at),
         signs=key.signs,
         signing_secret=new.signing_secret or msgspec.UNSET,
     )
@@ -163,15 +153,11 @@ def _report(key: Key) -> KeyReport:
         scopes=sorted(key.scopes),
         tier=key.tier,
         created_at=iso(key.created_at),
-        last_used_at=_moment(key.last_used_at),
-        expires_at=_moment(key.expires_at),
-        revoked_at=_moment(key.revoked_at),
+        last_used_at=iso_if(key.last_used_at),
+        expires_at=iso_if(key.expires_at),
+        revoked_at=iso_if(key.revoked_at),
         signs=key.signs,
     )
-
-
-def _moment(moment: int | None) -> str | None:
-    return None if moment is None else iso(moment)
 
 
 _NEW = {
