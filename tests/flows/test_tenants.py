@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from prometheus_client import REGISTRY
 
 from service.bootstrap import Service
 from service.ingest import Ingest
@@ -17,6 +16,7 @@ from service.query.cache import AnswerCache, Served
 from service.query.run import Questions
 from service.query.share import Share
 from service.receipts import Receipts
+from service.telemetry import registry
 from tests.api.callers import PROXY
 from tests.flows.tenants import STEPS, act
 from tests.servers import Server, url_of_valkey
@@ -87,7 +87,7 @@ def test_nor_do_they_where_processes_share_answers_and_limits(tmp_path: Path, va
 def taken_over() -> float:
     """Answers that a process had from another."""
     name, labels = "headrace_cache_answers_total", {"source": "elsewhere"}
-    return REGISTRY.get_sample_value(name, labels) or 0
+    return registry.get_sample_value(name, labels) or 0
 
 
 class NoTenantInItsKeys(AnswerCache):
