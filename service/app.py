@@ -11,6 +11,7 @@ from service.api.accounts.audit import AuditRoute
 from service.api.accounts.signing_tokens import SigningTokenRoutes
 from service.api.control.auth import AuthRoutes
 from service.api.control.entrance import Entrance
+from service.api.control.envs import EnvironmentRoutes
 from service.api.control.users import UserRoutes
 from service.api.direct import DirectLitestar
 from service.api.events.ingestion import Door
@@ -80,8 +81,9 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
 
 def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
     return [
-        *AuthRoutes(entrance, service.logins, service.sessions).routes(),
+        *AuthRoutes(entrance, service.registry.logins, service.sessions).routes(),
         *UserRoutes(entrance).routes(),
+        *EnvironmentRoutes(entrance, service.registry.tenancy).routes(),
     ]
 
 

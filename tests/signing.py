@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from service.accounts.audit_log import AuditLog
 from service.accounts.codes import Codes
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
-from service.accounts.logins import Logins
 from service.accounts.passwords import Passwords
+from service.accounts.registry import Registry
 from service.accounts.sealing import Sealing
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk, SignIn, Welcome
@@ -56,11 +57,13 @@ class Accounts:
     users: Users
     sessions: Sessions
     sign_in: SignIn
-    logins: Logins
+    registry: Registry
     letters: Letters
     limits: LocalLimits
     audit: AuditLog
     signing_tokens: SigningTokens
+    full: set[str]
+    """Environments that have events."""
 
     async def welcome(self, email: str) -> Welcome:
         """Sign in as a person does."""
@@ -72,6 +75,10 @@ class Accounts:
         async with self.database.writing() as connection:
             user = await self.users.ensure(connection, email)
             return await self.sessions.begin(connection, user)
+
+
+async def _is_in(full: set[str], environment_id: str) -> bool:
+    return environment_id in full
 
 
 def quick_passwords(**changed: Any) -> Passwords:
@@ -94,7 +101,8 @@ async def opened_accounts(
     users, letters, limits = Users(database, owner), Letters(), LocalLimits()
     sessions = Sessions(database, Tokens(secrets[0], secrets[1:]))
     desk = Desk(Codes(secrets[0]), users, sessions, letters, limits)
-    sign_in, logins = SignIn(database, desk), Logins(database, desk, quick_passwords())
+    sign_in, full = SignIn(database, desk), set[str]()
+    registry = Registry.over(database, desk, quick_passwords(), partial(_is_in, full))
     try:
         yield Accounts(
             database=database,
@@ -104,9 +112,10 @@ async def opened_accounts(
             users=users,
             sessions=sessions,
             sign_in=sign_in,
-            logins=logins,
+            registry=registry,
             letters=letters,
             limits=limits,
+            full=full,
             audit=AuditLog(database, days=400),
             signing_tokens=signing_tokens,
         )

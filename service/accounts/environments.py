@@ -174,6 +174,12 @@ async def change(connection: AsyncConnection, environment_id: str, **values: Any
     await connection.execute(mine.values(**values, revision=revision))
 
 
+async def bury(connection: AsyncConnection, environment_id: str) -> None:
+    """Leave of an environment no more than its row, under its id for a name."""
+    gone = {"name": environment_id, "public_metrics": False, "use_retention": False}
+    await change(connection, environment_id, **gone, deleted_at=time.time_ns() // 1_000_000)
+
+
 async def environment_by_id(connection: AsyncConnection, environment_id: str) -> Environment:
     """The environment of this id; raises NotFound."""
     found = await connection.execute(_LIVE.where(environments.c.id == environment_id))

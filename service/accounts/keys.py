@@ -309,13 +309,18 @@ async def _granted(connection: AsyncConnection, tenant: str, tier: str | None) -
     return tier or str(largest)
 
 
-async def _check_room(connection: AsyncConnection, tenant: str) -> None:
+async def live_keys(connection: AsyncConnection, tenant: str) -> int:
+    """How many keys of an environment are good now."""
     live = select(func.count()).where(
         api_keys.c.environment_id == tenant,
         api_keys.c.revoked_at.is_(None),
         or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > _now()),
     )
-    if (await connection.execute(live)).scalar_one() >= MOST_KEYS:
+    return (await connection.execute(live)).scalar_one()
+
+
+async def _check_room(connection: AsyncConnection, tenant: str) -> None:
+    if await live_keys(connection, tenant) >= MOST_KEYS:
         raise InvalidInput(f"an environment has at most {MOST_KEYS} keys: revoke one first")
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from service.accounts.environments import DEFAULT_ENVIRONMENT
 from service.accounts.keys import Principal
+from service.accounts.memberships import MEMBER, OWNER
 from service.accounts.sessions import SignedIn
 from service.accounts.signatures import Signed
 from service.accounts.tokens import is_token
@@ -44,6 +45,8 @@ class Rule:
     """Whether the token of a service account will do where a user's does."""
     superuser: bool = False
     """Whether the user must be superuser."""
+    role: str = ""
+    """What he must be of the environment or team that the path names; superusers need not be."""
 
 
 OPEN = Rule("anybody")
@@ -71,6 +74,8 @@ SIGNED_IN = Rule("a user", sessions=True, counted=True)
 IS_KNOWN = Rule("a user or his service account", sessions=True, services=True)
 ACTS = Rule("a user, outside `/api/auth`", sessions=True)
 PROVES = Rule("a user, with his password", sessions=True, counted=True)
+BELONGS = Rule("a member of it, or his service account", sessions=True, services=True, role=MEMBER)
+OWNS = Rule("an owner of it", sessions=True, role=OWNER)
 GOVERNS = Rule("a superuser", sessions=True, superuser=True)
 MAKES_KEYS = Rule("a user who owns the environment", ("admin",), sessions=True, counted=True)
 KEEPS_KEYS = Rule(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from service.accounts.audit_log import AuditLog
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
-from service.accounts.logins import Logins
+from service.accounts.registry import Registry
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import SignIn
 from service.accounts.signatures import Signatures
@@ -41,7 +41,7 @@ class Answering:
     sessions: Sessions
     sign_in: SignIn
     audit: AuditLog
-    logins: Logins
+    registry: Registry
     limits: Limits
     stream: Stream
     store: EventStore

@@ -2,15 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from service import crash
 from service.accounts.audit_log import AuditLog
 from service.accounts.environments import Environments
-from service.accounts.logins import Logins
 from service.accounts.passwords import Passwords
+from service.accounts.registry import Registry
 from service.accounts.sign_in import SignIn
 from service.bootstrap.accounts import Accounts, open_accounts, open_desk, open_signatures
 from service.bootstrap.engines import (
@@ -200,6 +200,7 @@ async def _make_answering(
     desk = open_desk(settings, parts, accounts, secret)
     hints = Hints(writer.near_net if writer else None, shared=shared)
     publisher = Publisher(stream, mark, hints, settings)
+    questions = Questions(store, stream, cache, settings, mark)
     return Answering(
         settings=settings,
         database=accounts.database,
@@ -210,7 +211,7 @@ async def _make_answering(
         sessions=desk.sessions,
         sign_in=SignIn(accounts.database, desk),
         audit=AuditLog(accounts.database, settings.audit_days),
-        logins=Logins(accounts.database, desk, Passwords()),
+        registry=Registry.over(accounts.database, desk, Passwords(), _holds_events(questions)),
         limits=desk.limits,
         stream=stream,
         store=store,
@@ -219,12 +220,21 @@ async def _make_answering(
         rollup=backing.rollup,
         receipts=receipts,
         ingest=Ingest(publisher, receipts, settings),
-        questions=Questions(store, stream, cache, settings, mark),
+        questions=questions,
         way=_way(settings, accounts, backing),
         operator_token=operator_token_of(settings, secret),
         started_at=time.time(),
         follows=await _follow(parts, backing, writer),
     )
+
+
+def _holds_events(questions: Questions) -> Callable[[str], Awaitable[bool]]:
+    """Whether the store has events of an environment."""
+
+    async def holds(tenant: str) -> bool:
+        return (await questions.stats(tenant)).total_ingested > 0
+
+    return holds
 
 
 async def _follow(

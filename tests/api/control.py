@@ -67,3 +67,10 @@ def complaint(answer: httpx2.Response) -> tuple[int, list[str], str]:
     """Status, place and kind of the first wrong field."""
     (first, *_) = answer.json()["detail"]
     return answer.status_code, first["loc"], first["type"]
+
+
+async def an_environment(person: Person, name: str = "production", **fields: Any) -> str:
+    """The id of a new environment of this person's."""
+    made = await person.post("/api/envs/", {"name": name, **fields})
+    assert made.status_code == 201, made.text
+    return made.json()["id"]

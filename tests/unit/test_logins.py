@@ -32,11 +32,11 @@ async def accounts(tmp_path: Path):
 
 
 async def register(accounts: Accounts, email: str = ADA, password: str = GOOD):
-    return await accounts.logins.register(email, password, HERE)
+    return await accounts.registry.logins.register(email, password, HERE)
 
 
 async def log_in(accounts: Accounts, email: str = ADA, password: str = GOOD) -> str:
-    return await accounts.logins.log_in(email, password, HERE)
+    return await accounts.registry.logins.log_in(email, password, HERE)
 
 
 async def is_live(accounts: Accounts, token: str) -> bool:
@@ -137,7 +137,7 @@ async def test_another_password_replaces_the_one_before_and_ends_the_other_sessi
     await register(accounts)
     here, there = await log_in(accounts), await log_in(accounts)
     session = await accounts.sessions.verify(here)
-    await accounts.logins.change_password(session, GOOD, OTHER, session.actor(""))
+    await accounts.registry.logins.change_password(session, GOOD, OTHER, session.actor(""))
     assert [await is_live(accounts, token) for token in (here, there)] == [True, False]
     with pytest.raises(BadCredentials):
         await log_in(accounts)
@@ -148,7 +148,7 @@ async def test_nobody_changes_a_password_that_he_does_not_know(accounts):
     await register(accounts)
     session = await accounts.sessions.verify(await log_in(accounts))
     with pytest.raises(BadPassword):
-        await accounts.logins.change_password(session, OTHER, OTHER, session.actor(""))
+        await accounts.registry.logins.change_password(session, OTHER, OTHER, session.actor(""))
     assert await log_in(accounts)
 
 
@@ -165,7 +165,7 @@ async def test_proof_of_the_address_ends_what_a_stranger_began_in_its_name(accou
 async def test_every_step_is_noted(accounts):
     await register(accounts)
     session = await accounts.sessions.verify(await log_in(accounts))
-    await accounts.logins.change_password(session, GOOD, OTHER, session.actor("192.0.2.2"))
+    await accounts.registry.logins.change_password(session, GOOD, OTHER, session.actor("192.0.2.2"))
     async with accounts.database.reading() as connection:
         rows = (await connection.execute(select(audit).order_by(audit.c.number))).all()
     assert [(row.action, row.actor_id, row.address) for row in rows] == [

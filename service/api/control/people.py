@@ -2,6 +2,7 @@
 
 import msgspec
 
+from service.accounts.tenancy import Member
 from service.accounts.users import User
 from service.api.answers import iso
 
@@ -42,4 +43,24 @@ A_USER = {
     "active_env_id": None,
     "name": "john.doe",
     "created_at": "2025-11-19T10:00:00.000Z",
+}
+
+
+class MemberDocument(msgspec.Struct):
+    """Who belongs to a team or an environment, and as what."""
+
+    id: str
+    email: str
+    role: str
+
+
+def member_document(member: Member) -> MemberDocument:
+    """The member as the control face shows him."""
+    return MemberDocument(member.user.id, member.user.email, member.role)
+
+
+A_MEMBER = {
+    "id": "3b0c298a-062e-42d1-a01b-277fa66908da",
+    "email": "john.doe@company.com",
+    "role": "owner",
 }
