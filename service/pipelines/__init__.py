@@ -1,0 +1,1 @@
+"""Pipelines: records from a source, mapped, to a target."""
