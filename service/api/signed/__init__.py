@@ -1,0 +1,1 @@
+"""The signed face: partners push customers and events, each request signed."""

@@ -1,0 +1,231 @@
+"""From the body of a signed request to events: all of its records, or everything that is wrong.
+
+Whole records are converted at once; a record that does not fit is looked at field by field, so that
+each of its faults is told.
+"""
+
+import codecs
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+
+from service.accounts.addresses import account_of
+from service.api.signed.models import (
+    PAIRS,
+    AccountEvent,
+    Attributes,
+    CustomerProfile,
+    DepositEvent,
+    GamingEvent,
+    PartnerEvent,
+    Record,
+    SystemEvent,
+    UserEvent,
+    WithdrawEvent,
+)
+from service.errors import InvalidInput, TooLarge
+from service.events import Event
+from service.query.customers import ATTRIBUTES, PROFILE
+
+MOST_RECORDS = 500
+"""Records in one request."""
+MOST_FAULTS = 100
+"""Faults that one answer tells."""
+
+Fields = dict[str, Any]
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """What is wrong with one field of one record; `index` is the record's place in the body."""
+
+    index: int
+    field: str
+    issue: str
+
+
+class Faulty(InvalidInput):
+    """Some records are wrong; none was taken."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        first = faults[0]
+        super().__init__(f"Validation failed: {first.field}: {first.issue}", first.field)
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Whose records these are, by the signature."""
+
+    account_id: str
+    workspace_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of record: what it looks like, and the event that it becomes."""
+
+    about: str
+    """As answers call it."""
+    model: type[Record]
+    event_of: Callable[[Any, Fields], Event]
+    """From a record that fits and its fields as they came."""
+    table: Literal["events", "customers"] = "events"
+
+
+def events_of(kind: Kind, body: bytes, workspace: Workspace) -> Sequence[Event]:
+    """The events of a body, one object or an array of them, in order.
+
+    Raises Faulty, InvalidInput for what is no JSON or no record, TooLarge past `MOST_RECORDS`.
+    """
+    records = _records(body)
+    events: list[Event] = []
+    faults: list[Fault] = []
+    for index, fields in enumerate(records):
+        try:
+            record = msgspec.convert(fields, kind.model)
+            wrong = list(_wrong(record, workspace))
+        except msgspec.ValidationError:
+            wrong = list(_field_by_field(kind.model, fields))
+        if wrong:
+            faults += [Fault(index, field, issue) for field, issue in wrong]
+        elif not faults:
+            events.append(kind.event_of(record, fields))
+    if faults:
+        raise Faulty(faults[:MOST_FAULTS])
+    return events
+
+
+def _records(body: bytes) -> Sequence[Fields]:
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if body.startswith(codecs.BOM_UTF8):
+            raise InvalidInput("the body begins with a byte order mark; send JSON") from None
+        raise InvalidInput(f"the body is not valid JSON: {error}") from None
+    records = document if isinstance(document, list) else [document]
+    if not records:
+        raise InvalidInput("the body has no records")
+    if len(records) > MOST_RECORDS:
+        raise TooLarge(f"a request may have at most {MOST_RECORDS} records")
+    for index, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise InvalidInput(f"record {index} is not an object")
+    return records
+
+
+def _field_by_field(model: type[Record], fields: Fields) -> Iterator[tuple[str, str]]:
+    for field in msgspec.structs.fields(model):
+        name = field.encode_name
+        if name not in fields:
+            if field.required:
+                yield name, "missing required field"
+            continue
+        try:
+            msgspec.convert(fields[name], field.type)
+        except msgspec.ValidationError as error:
+            yield name, _issue(field.type, error)
+
+
+def _issue(kind: Any, error: Exception) -> str:
+    """What is wrong, and of a closed choice what is allowed."""
+    choices = [choice for part in (kind, *get_args(kind)) for choice in _choices(part)]
+    return f"must be one of {', '.join(choices)}" if choices else str(error)
+
+
+def _choices(kind: Any) -> Sequence[str]:
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def _wrong(record: Record, workspace: Workspace) -> Iterator[tuple[str, str]]:
+    """What no type says."""
+    if record.account_id != workspace.account_id:
+        yield "account_id", "is not the account that signed"
+    if record.workspace_id != workspace.workspace_id:
+        yield "workspace_id", "is not the workspace that signed"
+    if isinstance(record, CustomerProfile):
+        yield from _wrong_in_profile(record)
+    if isinstance(record, Attributes) and not isinstance(_object(record.ext_data), dict):
+        yield "ext_data", "must be a JSON object, or the text of one"
+    if isinstance(record, SystemEvent) and not isinstance(_object(record.event_data), dict | None):
+        yield "event_data", "must be a JSON object, or the text of one"
+
+
+def _wrong_in_profile(profile: CustomerProfile) -> Iterator[tuple[str, str]]:
+    try:
+        account_of(profile.email)
+    except InvalidInput as error:
+        yield "email", str(error)
+    for older, newer in PAIRS:
+        if getattr(profile, older) is msgspec.UNSET and getattr(profile, newer) is msgspec.UNSET:
+            yield older, f"missing required field; {newer} will do instead"
+
+
+def _object(value: Any) -> Any:
+    """An object that may have come as the text of one."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return value
+
+
+_OF_THE_EVENT = {"account_id", "workspace_id", "user_id", "event_id", "event_time", "metadata"}
+"""Fields of a record that the event has elsewhere than in its payload."""
+
+
+def _event(event_type: str) -> Callable[[PartnerEvent, Fields], Event]:
+    def event_of(record: PartnerEvent, fields: Fields) -> Event:
+        return Event(
+            event_type=event_type,
+            user_id=record.user_id if isinstance(record, UserEvent) else "",
+            session_id="",
+            timestamp=record.event_time,
+            metadata=record.metadata,
+            payload={n: v for n, v in fields.items() if n not in _OF_THE_EVENT},
+            event_id=record.event_id,
+        )
+
+    return event_of
+
+
+def _system_event(record: SystemEvent, fields: Fields) -> Event:
+    told = _object(record.event_data)
+    return _event("system")(record, {**fields, "event_data": told} if told else fields)
+
+
+def _profile(record: CustomerProfile, fields: Fields) -> Event:
+    return Event(
+        event_type=PROFILE,
+        user_id=record.user_id,
+        session_id="",
+        timestamp=record.creation_timestamp,
+        payload=fields,
+    )
+
+
+def _attributes(record: Attributes, _: Fields) -> Event:
+    return Event(
+        event_type=ATTRIBUTES,
+        user_id=record.user_id,
+        session_id="",
+        timestamp=datetime.now(UTC),
+        payload={"list_name": record.list_name, "ext_data": _object(record.ext_data)},
+    )
+
+
+KINDS: Mapping[str, Kind] = {
+    "customers": Kind("customer profile", CustomerProfile, _profile, "customers"),
+    "extattributes": Kind("customer attribute", Attributes, _attributes, "customers"),
+    "events/account": Kind("account event", AccountEvent, _event("account")),
+    "events/deposit": Kind("deposit event", DepositEvent, _event("deposit")),
+    "events/withdraw": Kind("withdraw event", WithdrawEvent, _event("withdraw")),
+    "events/gaming-activity": Kind("gaming activity event", GamingEvent, _event("gaming-activity")),
+    "events/wallet-balance": Kind("wallet balance event", UserEvent, _event("wallet-balance")),
+    "events/refer-friend": Kind("refer friend event", UserEvent, _event("refer-friend")),
+    "events/system-events": Kind("system event", SystemEvent, _system_event),
+}
+"""Each kind by its path below the mount."""
