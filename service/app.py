@@ -12,6 +12,7 @@ from service.api.accounts.signing_tokens import SigningTokenRoutes
 from service.api.control.auth import AuthRoutes
 from service.api.control.entrance import Entrance
 from service.api.control.envs import EnvironmentRoutes
+from service.api.control.smt import TransformRoutes
 from service.api.control.users import UserRoutes
 from service.api.direct import DirectLitestar
 from service.api.events.ingestion import Door
@@ -24,6 +25,7 @@ from service.api.guards import Gate
 from service.api.health import Health, Ping
 from service.api.openapi import openapi_config
 from service.api.operators import Operators, Telemetry
+from service.api.questions.customers import CustomerRoutes
 from service.api.questions.numbers import Numbers
 from service.api.questions.receipts import ReceiptRoutes
 from service.api.rate_limits import Turnstile, networks_of
@@ -64,6 +66,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *StatsRoute(gate, questions).routes(),
         *Metrics(asking, questions).routes(),
         *Numbers(asking, questions).routes(),
+        *CustomerRoutes(gate, service.customers).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),
         *_control(service, Entrance(gate, turnstile)),
         *SignInRoutes(gate, turnstile, service.sign_in, service.sessions).routes(),
@@ -84,6 +87,7 @@ def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
         *AuthRoutes(entrance, service.registry.logins, service.sessions).routes(),
         *UserRoutes(entrance).routes(),
         *EnvironmentRoutes(entrance, service.registry.tenancy).routes(),
+        *TransformRoutes(entrance).routes(),
     ]
 
 

@@ -33,7 +33,7 @@ _MERGE_VERBS = ("merge", "drop_merged")
 _STEPS = (*_MERGED, "sessions", "sessions_elsewhere", "partial", "position")
 """What a step does, in order: elsewhere is told from the homes that the sessions have by then."""
 
-_BY_TIME = (*_MERGED, "sessions")
+_BY_TIME = (*_MERGED, "sessions", "customers")
 _BY_PART = ("homes", "ids", "places")
 """What `verify` compares, the rows cut by time or by their ids."""
 _LOOKS = 10

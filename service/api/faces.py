@@ -13,6 +13,7 @@ from service.api.control import problems as control
 _CONTROL = (
     *("/api/auth/register", "/api/auth/jwt", "/api/auth/forgot-password"),
     *("/api/auth/reset-password", "/api/users", "/api/envs", "/api/teams", "/api/invitations"),
+    "/api/smt",
 )
 """What the control face answers, with everything below it. All else errs as the events face does.
 """

@@ -14,6 +14,7 @@ from service.accounts.signing_tokens import SigningTokens
 from service.database import Database
 from service.ingest import Ingest
 from service.limits import Limits
+from service.query.customers import Customers
 from service.query.run import Questions
 from service.receipts import Receipts
 from service.retention import Retention
@@ -51,6 +52,7 @@ class Answering:
     receipts: Receipts
     ingest: Ingest
     questions: Questions
+    customers: Customers
     way: Way
     """For events of files on their way in."""
     operator_token: str

@@ -31,6 +31,7 @@ from service.ingest import Ingest
 from service.migrate import migrate, pending
 from service.publisher import Publisher
 from service.query.cache import AnswerCache
+from service.query.customers import Customers
 from service.query.run import Questions
 from service.query.share import Share
 from service.receipts import Receipts
@@ -221,6 +222,7 @@ async def _make_answering(
         receipts=receipts,
         ingest=Ingest(publisher, receipts, settings),
         questions=questions,
+        customers=Customers(store, settings.query_timeout),
         way=_way(settings, accounts, backing),
         operator_token=operator_token_of(settings, secret),
         started_at=time.time(),

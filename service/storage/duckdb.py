@@ -186,6 +186,7 @@ def _append(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
         _move_progress(connection, group.before, group.after)
         with _visible(connection, "rows", group.rows):
             _carry_out(connection, Statement("append_rows", {}))
+            _carry_out(connection, Statement("append_customers", {}))
 
 
 def _move_progress(

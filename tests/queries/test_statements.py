@@ -20,7 +20,7 @@ from tests.storing import put
 
 GOLDEN = Path(__file__).parent / "golden.json"
 NAMES = sorted({file.name.split(".")[0] for file in directory("queries").iterdir()})
-ELSEWHERE = {"append_rows", "recognise", "migrations_done", "migrators_at_work"}
+ELSEWHERE = {"append_rows", "append_customers", "recognise", "migrations_done", "migrators_at_work"}
 ELSEWHERE |= {"end_call", "table_identity", "migrators_say", "retention_held"}
 """The contract of the store and the tests of migrations and retention cover them."""
 VERBS = {"roll", "merge", "drop", "move", "expire", "free"}
@@ -82,6 +82,9 @@ VALUES = {
     "last": 2,
     "tenants": [TENANT],
     "before": START + HOUR,
+    "after_user": "",
+    "names": ["plan"],
+    "wanted": ["gold"],
 }
 ALL_TIME = {"start": -(2**62), "end": 2**62}
 
