@@ -12,15 +12,12 @@ the workspace's behind it.
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from service.accounts.signing_tokens import SCHEMES, Scheme
 from service.errors import InvalidInput
-
-Scheme = Literal["hkdf", "hkdf-swapped", "shell"]
-SCHEMES: Sequence[Scheme] = get_args(Scheme)
 
 ALGORITHMS = ("sha256", "sha512")
 """Digests that a signature may be made with; keys are derived with SHA-256 for either."""

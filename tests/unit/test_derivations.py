@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.accounts.derivations import SCHEMES, signing_keys
+from service.accounts.derivations import signing_keys
+from service.accounts.signing_tokens import SCHEMES
 from service.errors import InvalidInput
 
 BODY = b'{"a":1}'

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from service.accounts.addresses import account_of
-from service.api.signed.models import (
+from service.api.signed.shapes import (
     PAIRS,
     AccountEvent,
     Attributes,
