@@ -75,8 +75,10 @@ SIGNED_IN = Rule("a user", sessions=True, counted=True)
 IS_KNOWN = Rule("a user or his service account", sessions=True, services=True)
 ACTS = Rule("a user, outside `/api/auth`", sessions=True)
 PROVES = Rule("a user, with his password", sessions=True, counted=True)
-BELONGS = Rule("a member of it, or his service account", sessions=True, services=True, role=MEMBER)
-OWNS = Rule("an owner of it", sessions=True, role=OWNER)
+BELONGS_TO_IT = Rule(
+    "a member of it, or his service account", sessions=True, services=True, role=MEMBER
+)
+OWNS_IT = Rule("an owner of it", sessions=True, role=OWNER)
 GOVERNS = Rule("a superuser", sessions=True, superuser=True)
 MAKES_KEYS = Rule("a user who owns the environment", ("admin",), sessions=True, counted=True)
 KEEPS_KEYS = Rule(

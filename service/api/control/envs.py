@@ -22,7 +22,7 @@ from service.api.control.said import (
     WRONG,
 )
 from service.api.forms import read_form
-from service.api.guards import ACTS, BELONGS, IS_KNOWN, OWNS
+from service.api.guards import ACTS, BELONGS_TO_IT, IS_KNOWN, OWNS_IT
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
 
 
@@ -128,7 +128,7 @@ class EnvironmentRoutes:
 
     async def find(self, request: Request[Any, Any, Any]) -> Answer:
         """An environment."""
-        caller = await self._entrance.caller(request, BELONGS)
+        caller = await self._entrance.caller(request, BELONGS_TO_IT)
         found = await self._tenancy.find(caller, request.scope["path_params"]["env_id"])
         return json_answer(200, _document(found))
 
@@ -137,7 +137,7 @@ class EnvironmentRoutes:
 
         Its owners may.
         """
-        caller = await self._entrance.caller(request, OWNS)
+        caller = await self._entrance.caller(request, OWNS_IT)
         values = _values(await read_form(request, EnvironmentChanges))
         env_id = request.scope["path_params"]["env_id"]
         return json_answer(200, _document(await self._tenancy.change(caller, env_id, **values)))
@@ -147,7 +147,7 @@ class EnvironmentRoutes:
 
         Its owners may, when it has no live API keys, no teams and no events; the default one stays.
         """
-        caller = await self._entrance.caller(request, OWNS)
+        caller = await self._entrance.caller(request, OWNS_IT)
         await self._tenancy.delete(caller, request.scope["path_params"]["env_id"])
         return NO_CONTENT
 
@@ -156,7 +156,7 @@ class EnvironmentRoutes:
 
         On his own account, or through a team of it.
         """
-        caller = await self._entrance.caller(request, BELONGS)
+        caller = await self._entrance.caller(request, BELONGS_TO_IT)
         found = await self._tenancy.members(caller, request.scope["path_params"]["env_id"])
         return json_answer(200, [member_document(member) for member in found])
 
@@ -165,7 +165,7 @@ class EnvironmentRoutes:
 
         Its owners may, and everybody himself; the last owner stays.
         """
-        caller = await self._entrance.caller(request, OWNS)
+        caller = await self._entrance.caller(request, OWNS_IT)
         path = request.scope["path_params"]
         await self._tenancy.remove_member(caller, path["env_id"], path["user_id"])
         return NO_CONTENT
@@ -257,10 +257,10 @@ _FIND_NAMED = Said(
     [_ONE, *SIGNED_IN_ALWAYS, NOT_THERE, WRONG],
     [text_parameter("name", "The name.")],
 )
-_FIND = Said("environments", BELONGS, [_ONE, *SIGNED_IN_ALWAYS, NOT_THERE], [_ID])
+_FIND = Said("environments", BELONGS_TO_IT, [_ONE, *SIGNED_IN_ALWAYS, NOT_THERE], [_ID])
 _PATCH = Said(
     "environments",
-    OWNS,
+    OWNS_IT,
     [_ONE, *SIGNED_IN_ALWAYS, NOT_THERE, CONFLICT, *BODY_REFUSED, WRONG],
     [_ID],
     body_of(
@@ -270,7 +270,7 @@ _PATCH = Said(
 )
 _DELETE = Said(
     "environments",
-    OWNS,
+    OWNS_IT,
     [document(204, None, "Deleted."), *SIGNED_IN_ALWAYS, NOT_THERE, CONFLICT],
     [_ID],
 )
@@ -285,7 +285,7 @@ _CHECK_BYOK = Said(
 )
 _MEMBERS = Said(
     "environments",
-    BELONGS,
+    BELONGS_TO_IT,
     [
         document(200, list[MemberDocument], "Everybody who belongs to it.", [A_MEMBER]),
         *SIGNED_IN_ALWAYS,
@@ -295,7 +295,7 @@ _MEMBERS = Said(
 )
 _REMOVE = Said(
     "environments",
-    OWNS,
+    OWNS_IT,
     [document(204, None, "Removed."), *SIGNED_IN_ALWAYS, NOT_THERE, CONFLICT],
     [_ID, text_parameter("user_id", "The user's `id`.", where="path")],
 )
