@@ -25,7 +25,9 @@ from service.api.guards import Gate
 from service.api.health import Health, Ping
 from service.api.openapi import openapi_config
 from service.api.operators import Operators, Telemetry
+from service.api.questions.audience import Audience
 from service.api.questions.customers import CustomerRoutes
+from service.api.questions.live import LiveRoutes
 from service.api.questions.numbers import Numbers
 from service.api.questions.receipts import ReceiptRoutes
 from service.api.rate_limits import Turnstile, networks_of
@@ -34,6 +36,7 @@ from service.api.taking import Taking
 from service.api.tier_limits import TierLimits
 from service.api.transfers import Transfers
 from service.bootstrap import Answering, Writing
+from service.query.subjects import Subjects
 
 
 def create_app(service: Answering) -> Litestar:
@@ -61,12 +64,14 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
     questions, receipts, mark = service.questions, service.receipts, service.mark
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
     taking = Taking(gate, service.ingest, mark, service.settings)
+    audience = Audience(gate, turnstile, service.live, Subjects(questions))
     handlers = [
         *Door(taking).routes(),
         *StatsRoute(gate, questions).routes(),
         *Metrics(asking, questions).routes(),
         *Numbers(asking, questions).routes(),
         *CustomerRoutes(gate, service.customers).routes(),
+        *LiveRoutes(audience, service.settings).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),
         *_control(service, Entrance(gate, turnstile)),
         *SignInRoutes(gate, turnstile, service.sign_in, service.sessions).routes(),

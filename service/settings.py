@@ -242,6 +242,23 @@ class Settings:
         "HEADRACE_QUERY_TIMEOUT", 10.0, "Time cap of a question at the event store."
     )
 
+    live_listeners: int = _setting(
+        "HEADRACE_LIVE_LISTENERS", 5000, "Most listeners to live answers in one process."
+    )
+    live_per_environment: int = _setting(
+        "HEADRACE_LIVE_PER_ENVIRONMENT",
+        2000,
+        "Most listeners to live answers of one environment in one process.",
+    )
+    live_heartbeat: float = _setting(
+        "HEADRACE_LIVE_HEARTBEAT",
+        15.0,
+        "How often a listener hears something, so that proxies keep the connection open.",
+    )
+    live_stall: float = _setting(
+        "HEADRACE_LIVE_STALL", 10.0, "How long a listener may read nothing before it is cut off."
+    )
+
     # For tests
     crash_at: str = _setting(
         "HEADRACE_CRASH_AT", "", "Test only: `POINT` or `POINT:N`, exit there the N-th time."

@@ -68,6 +68,9 @@ stream_epochs = _counter(
 stream_gaps = _counter("headrace_stream_gaps", "Messages the stream lost before they were stored.")
 cache_answers = _counter("headrace_cache_answers", "Answers by where they came from.", "source")
 query_seconds = _timer("headrace_query_seconds", "Duration of a question at the store.", "question")
+live_listeners = _gauge("headrace_live_listeners", "Listeners of the process that has most.")
+live_pushed = _counter("headrace_live_pushed", "Documents pushed to listeners.")
+live_cut = _counter("headrace_live_cut", "Listeners cut off because they did not read.")
 rollup_seconds = _timer("headrace_rollup_seconds", "Duration of rolling up new rows.")
 rollup_mismatches = _counter(
     "headrace_rollup_mismatches", "Rollups found to differ from the raw rows; must stay 0."

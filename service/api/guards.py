@@ -106,6 +106,8 @@ class SignatureVerifier(Protocol):
 
     async def verify(self, request: Signed) -> Principal: ...
 
+    async def still(self, principal: Principal) -> Principal: ...
+
 
 class SessionVerifier(Protocol):
     """What the gate needs of the sessions."""
@@ -168,6 +170,15 @@ class Gate:
                 raise MissingKey("these metrics are not public: send an API key in x-api-key")
             return tenant
         return (await self.caller(headers, READS)).tenant
+
+    async def still_reader(self, headers: Headers) -> str:
+        """`reader`, of a request that goes on: a signature is good once, the key behind it longer.
+
+        Raises what `reader` raises.
+        """
+        if headers.signer is not None:
+            headers.signer = await self._signatures.still(headers.signer)
+        return await self.reader(headers)
 
     async def user(self, headers: Headers, rule: Rule) -> SignedIn:
         """Who is signed in, if the rule lets him. Raises Unauthenticated or Forbidden."""

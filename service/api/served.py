@@ -86,15 +86,20 @@ class Asking:
         shared = ((b"etag", etag), self._cache_control, age, _VARY)
         if if_none_match is not None and _matches(etag, if_none_match):
             return Answer(304, b"", *shared)
-        content = b'{"success":true,"data":%b,"asOf":"%b","cached":%b,"ageMs":%d}}' % (
-            served.document[:-1],
-            _as_of(served.as_of),
-            b"true" if served.cached else b"false",
-            served.age_ms,
-        )
+        content = polled(served, served.cached, served.age_ms)
         length = (b"content-length", b"%d" % len(content))
         timing = () if served.cached else (_timing(served.store_ms),)
         return Answer(200, content, JSON, length, *shared, *timing)
+
+
+def polled(served: Served, cached: bool, age_ms: int) -> bytes:
+    """The whole body of an answer that is `age_ms` old."""
+    return b'{"success":true,"data":%b,"asOf":"%b","cached":%b,"ageMs":%d}}' % (
+        served.document[:-1],
+        _as_of(served.as_of),
+        b"true" if cached else b"false",
+        age_ms,
+    )
 
 
 def parameters_of(query: bytes) -> Mapping[str, str]:

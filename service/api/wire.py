@@ -12,19 +12,29 @@ Errors have the events face's form. Pass it as `uvicorn.Config(http=HeadraceProt
 """
 
 import asyncio
+import socket
+import sys
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.api.problems import ProblemBody, ProblemError
+from service.api.streams import CONNECTION
 from service.errors import InvalidInput, RequestTimeout, TooLarge
 from service.telemetry import log
 
 LARGEST_HEAD = 32 * 1024
+_UNREAD = 64 * 1024
+"""Bytes that the kernel keeps of an answer without an end for a client that does not read."""
 
 _ANSWER = (b"HTTP/1.1 2", b"HTTP/1.1 3", b"HTTP/1.1 4", b"HTTP/1.1 5")
 """How a final answer begins; 100 Continue is none, and must leave at once."""
+
+
+def _nothing() -> None:
+    """Who answers and is done has nothing to end."""
 
 
 class _Whole:
@@ -61,6 +71,8 @@ class HeadraceProtocol(HttpToolsProtocol):
 
     head_seconds = 10.0
     linger_seconds = 10.0
+    unheard_seconds = 30.0
+    """Without a word from the other machine, after which an answer without an end is given up."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -69,12 +81,36 @@ class HeadraceProtocol(HttpToolsProtocol):
         self._in_head = True
         self._in_body = False
         self._leaving = False
+        self._ending: Callable[[], None] = _nothing
 
     def leave(self) -> None:
         """Tell the client with the next answer that this connection ends then."""
         self._leaving = True
+        self._ending()
         if self.cycle and not self.cycle.response_started:
             self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._ending()
+
+    def hold(self, ending: Callable[[], None]) -> None:
+        """An answer without an end begins; `ending` is called when the connection is to be left.
+
+        What waits for the client's reading is bounded here and in the kernel, and so is the time
+        after which a client that is no more is noticed.
+        """
+        self._ending = ending
+        self.transport.set_write_buffer_limits(high=0)
+        connection = self.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD)
+        if sys.platform == "linux":
+            patience = int(self.unheard_seconds * 1000)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
+
+    def cut(self, after: float = 0.0) -> None:
+        """Close in so many seconds, whether the client has read everything or not."""
+        self.loop.call_later(after, self.transport.abort)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -104,6 +140,7 @@ class HeadraceProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_head = True
         super().on_message_begin()
+        self.scope["extensions"] = {CONNECTION: cast(Any, self)}
 
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body, self._head_bytes = False, True, 0

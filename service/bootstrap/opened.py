@@ -15,6 +15,7 @@ from service.database import Database
 from service.ingest import Ingest
 from service.limits import Limits
 from service.query.customers import Customers
+from service.query.live import Live
 from service.query.run import Questions
 from service.receipts import Receipts
 from service.retention import Retention
@@ -53,6 +54,7 @@ class Answering:
     ingest: Ingest
     questions: Questions
     customers: Customers
+    live: Live
     way: Way
     """For events of files on their way in."""
     operator_token: str

@@ -32,6 +32,7 @@ from service.migrate import migrate, pending
 from service.publisher import Publisher
 from service.query.cache import AnswerCache
 from service.query.customers import Customers
+from service.query.live import Live
 from service.query.run import Questions
 from service.query.share import Share
 from service.receipts import Receipts
@@ -196,6 +197,8 @@ async def _make_answering(
     shared = open_shared(settings, secret, parts)
     cache = AnswerCache(settings.cache_seconds, share=Share(shared, settings.cache_seconds))
     parts.push_async_callback(cache.close)
+    live = Live(mark, settings.live_listeners, settings.live_per_environment)
+    parts.push_async_callback(live.close)
     receipts = Receipts(secret)
     nonces = await open_nonces(settings, secret, parts)
     desk = open_desk(settings, parts, accounts, secret)
@@ -223,6 +226,7 @@ async def _make_answering(
         ingest=Ingest(publisher, receipts, settings),
         questions=questions,
         customers=Customers(store, settings.query_timeout),
+        live=live,
         way=_way(settings, accounts, backing),
         operator_token=operator_token_of(settings, secret),
         started_at=time.time(),

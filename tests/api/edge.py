@@ -27,6 +27,7 @@ from service.limits import LocalLimits
 from service.publisher import Publisher
 from service.query.cache import AnswerCache, Served
 from service.query.customers import Customer, Version
+from service.query.live import Live
 from service.query.run import ReceiptCounts, Stats
 from service.query.share import Computed
 from service.receipts import Place, Receipts
@@ -91,6 +92,8 @@ class Questions:
     document: bytes = b'{"totalEvents":1}'
     cache: AnswerCache = field(default_factory=lambda: AnswerCache(10))
     computed: int = 0
+    position: int = 1
+    as_of: int = 1_700_000_000_000
     error: Exception | None = None
 
     async def metrics(self, tenant: str, parameters: Any, at_least: int = 0) -> Served:
@@ -108,7 +111,7 @@ class Questions:
         if self.error:
             raise self.error
         self.computed += 1
-        return Computed(self.document, 1, 1_700_000_000_000)
+        return Computed(self.document, self.position, self.as_of)
 
     numbers = metrics
 
@@ -145,6 +148,7 @@ class Edge:
     client: httpx2.AsyncClient
     port: int
     parts: SimpleNamespace
+    server: uvicorn.Server
 
     async def send(self, events: Any, **more: Any) -> httpx2.Response:
         """Send a batch."""
@@ -203,6 +207,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         environments=Environments(),
         questions=Questions(),
         customers=Customers(),
+        live=Live(mark, settings.live_listeners, settings.live_per_environment),
         ingest=Ingest(publisher, receipts, settings),
         rollup=None,
         shared=None,
@@ -247,7 +252,7 @@ async def running(
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            yield Edge(client, port, parts)
+            yield Edge(client, port, parts, server)
     finally:
         server.should_exit = True
         await task

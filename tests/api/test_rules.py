@@ -134,7 +134,12 @@ async def call(
     path = re.sub(r"{\w+:str}", "x", path)
     if "analytics/numbers" in path:
         path += "?name=x"
-    return await edge.client.request(method, path, headers=headers, json=body or {})
+    request = edge.client.build_request(method, path, headers=headers, json=body or {})
+    answer = await edge.client.send(request, stream=True)
+    if answer.headers.get("content-type") != "text/event-stream":
+        await answer.aread()
+    await answer.aclose()
+    return answer
 
 
 def lets_in(rule: Rule, who: str, is_public: bool) -> bool:

@@ -1,0 +1,99 @@
+"""Those who listen to live answers: who may, to what, and for how long."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from service.api.answers import Headers, headers_of
+from service.api.guards import Gate
+from service.api.rate_limits import Turnstile
+from service.api.served import parameters_of
+from service.api.watch import Right, Watch
+from service.errors import InvalidInput
+from service.query.listening import Listener, Seen
+from service.query.live import Live
+from service.query.subjects import Subjects
+
+EVERY_MOST = 60
+"""Seconds that somebody may want between two answers."""
+_CREDENTIALS = (b"x-api-key", b"authorization")
+_SHOWN = (*_CREDENTIALS, b"x-env-id")
+"""What a right depends on."""
+_OURS = ("what", "every", "lastEventId")
+
+
+class Audience:
+    """The way from a request to a listener, and back."""
+
+    def __init__(self, gate: Gate, turnstile: Turnstile, live: Live, subjects: Subjects) -> None:
+        self._gate = gate
+        self._turnstile = turnstile
+        self._live = live
+        self._subjects = subjects
+        self._watch = Watch()
+
+    async def check(self, scope: Mapping[str, Any]) -> None:
+        """Raise what `join` would, unless it is that there are too many."""
+        right = await self._right(scope)
+        raw = parameters_of(scope["query_string"])
+        self._subjects.find(right.tenant, *_question(raw))
+        _every(raw)
+
+    async def join(self, scope: Mapping[str, Any]) -> "Seat":
+        """A listener to what the request asks, as long as its credential lets it.
+
+        Raises what the gate raises, InvalidInput, Overloaded, RateLimited, and what asking raises.
+        """
+        right = await self._right(scope)
+        raw = parameters_of(scope["query_string"])
+        subject = self._subjects.find(right.tenant, *_question(raw))
+        headers = headers_of(scope)
+        is_known = any(name in headers for name in _CREDENTIALS)
+        stranger = "" if is_known else self._turnstile.address_of(scope, headers)
+        listener = await self._live.listen(subject, _every(raw), _seen(scope, raw), stranger)
+        self._watch.add(listener, right)
+        return Seat(listener, right, self)
+
+    def leave(self, listener: Listener, right: Right) -> None:
+        """The listener has gone."""
+        self._watch.remove(listener, right)
+        self._live.leave(listener)
+
+    async def _right(self, scope: Mapping[str, Any]) -> Right:
+        headers = headers_of(scope)
+        tenant = await self._gate.reader(headers)
+        shown = Headers({name: headers[name] for name in _SHOWN if name in headers})
+        shown.signer = headers.signer
+        return Right(frozenset(shown.items()), tenant, lambda: self._gate.still_reader(shown))
+
+
+class Seat:
+    """A listener, and how he leaves."""
+
+    def __init__(self, listener: Listener, right: Right, audience: Audience) -> None:
+        self.listener = listener
+        self._right = right
+        self._audience = audience
+
+    def leave(self) -> None:
+        self._audience.leave(self.listener, self._right)
+
+
+def _question(raw: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+    rest = {name: value for name, value in raw.items() if name not in _OURS}
+    return raw.get("what", "metrics"), rest
+
+
+def _every(raw: Mapping[str, str]) -> float:
+    text = raw.get("every", "1")
+    if not re.fullmatch(r"[0-9]{1,2}", text) or not 1 <= int(text) <= EVERY_MOST:
+        raise InvalidInput(
+            f"`every` must be a whole number of seconds from 1 to {EVERY_MOST}", "every"
+        )
+    return float(text)
+
+
+def _seen(scope: Mapping[str, Any], raw: Mapping[str, str]) -> Seen:
+    """What the client says it had: in the header, which browsers send anew, or in the URL."""
+    sent = headers_of(scope).get(b"last-event-id")
+    return Seen.of(raw.get("lastEventId", "") if sent is None else sent.decode("latin-1"))

@@ -1,0 +1,52 @@
+"""From the parameters of a question to what can be listened to."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from service.errors import InvalidInput
+from service.query.cache import Served
+from service.query.listening import Subject
+from service.query.parameters import parse_metrics, parse_numbers
+from service.query.run import Questions
+
+SLIDE = 10.0
+"""Seconds after which a range that ends now is looked at again though nothing was counted."""
+
+Parse = Callable[[Mapping[str, str], int], Any]
+Ask = Callable[[str, Any, int], Awaitable[Served]]
+
+
+class Subjects:
+    """What there is to listen to, by the name that `what` gives it."""
+
+    def __init__(self, questions: Questions) -> None:
+        self._kinds: dict[str, tuple[Parse, Ask]] = {
+            "metrics": (parse_metrics, questions.metrics),
+            "numbers": (parse_numbers, questions.numbers),
+        }
+
+    @property
+    def names(self) -> list[str]:
+        """What `what` may be."""
+        return list(self._kinds)
+
+    def find(self, tenant: str, what: str, raw: Mapping[str, str]) -> Subject:
+        """The subject `what` with the parameters `raw`, which are read anew at each computation.
+
+        Raises InvalidInput for what there is not.
+        """
+        if what not in self._kinds:
+            raise InvalidInput(f"`what` must be one of {', '.join(self._kinds)}", "what")
+        parse, ask = self._kinds[what]
+        first = parse(raw, _now())
+        return Subject(
+            tenant,
+            (what, first.canonical()),
+            SLIDE if first.range.name else None,
+            lambda at_least: ask(tenant, parse(raw, _now()), at_least),
+        )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
