@@ -33,6 +33,7 @@ from service.api.questions.receipts import ReceiptRoutes
 from service.api.rate_limits import Turnstile, networks_of
 from service.api.served import Asking
 from service.api.taking import Taking
+from service.api.threshold import Threshold
 from service.api.tier_limits import TierLimits
 from service.api.transfers import Transfers
 from service.bootstrap import Answering, Writing
@@ -45,7 +46,11 @@ def create_app(service: Answering) -> Litestar:
     Litestar's own logging, body reading and response classes are not used: they cost more than the
     handlers.
     """
-    return DirectLitestar(_routes(service), answer_error, openapi_config=openapi_config())
+    settings = service.settings
+    threshold = Threshold(settings.hosts, settings.origins)
+    return DirectLitestar(
+        _routes(service), answer_error, threshold, openapi_config=openapi_config()
+    )
 
 
 def create_worker_app(service: Writing) -> Litestar:
@@ -55,7 +60,7 @@ def create_worker_app(service: Writing) -> Litestar:
         *Telemetry(service.settings.prometheus_enabled).routes(),
         *Health(time.time(), lambda: True, pings).routes(),
     ]
-    return DirectLitestar(routes, answer_error, openapi_config=None)
+    return DirectLitestar(routes, answer_error, Threshold(), openapi_config=None)
 
 
 def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:

@@ -1,5 +1,6 @@
 """The demo's recording: the flights of 2013 into a running service, then lines to try."""
 
+import ssl
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -11,13 +12,19 @@ from service.replay import ReplayOptions, Report, replay_recordings
 _YEAR = "start=2013-01-01T00:00:00Z&end=2014-01-02T00:00:00Z"
 
 
-async def feed_demo(base_url: str, api_key: str, original_times: bool, console: Console) -> Report:
+async def feed_demo(
+    base_url: str,
+    api_key: str,
+    original_times: bool,
+    console: Console,
+    trust: ssl.SSLContext | bool = True,
+) -> Report:
     """Replay the flights and print the service's address, the key and what to ask.
 
     The recording ends now, so that every window of time has something in it, or stays in 2013 if
     `original_times`. Raises Unreachable if the service is not there.
     """
-    options = ReplayOptions(shift_to_now=not original_times)
+    options = ReplayOptions(shift_to_now=not original_times, trust=trust)
     report = await replay_recordings([Flights()], options, base_url, api_key, console)
     for line in lines_to_try(base_url, api_key, original_times):
         console.print(Text(line), soft_wrap=True)

@@ -12,6 +12,7 @@
     │   └── InvalidCode        INVALID_CODE           not the code that was mailed
     ├── Forbidden              FORBIDDEN              the credential may not do this
     ├── NotFound               NOT_FOUND
+    ├── WrongHost              WRONG_HOST             the request names a host that is not ours
     ├── NoEnvironment          NO_ENVIRONMENT         the caller works in no environment
     ├── Conflict               CONFLICT               not in the state that things are in now
     ├── Refused                                       `code` is all that is told
@@ -119,6 +120,12 @@ class Forbidden(HeadraceError):
     """The credential is valid but may not do this."""
 
     code = "FORBIDDEN"
+
+
+class WrongHost(HeadraceError):
+    """The request's `Host` is none that this service answers for (`HEADRACE_ALLOWED_HOSTS`)."""
+
+    code = "WRONG_HOST"
 
 
 class NotFound(HeadraceError):

@@ -46,13 +46,16 @@ async def verify(settings: Settings, console: Console) -> int:
 
 async def health(settings: Settings, console: Console) -> int:
     """Ask the processes of the data directory whether they are ready; 1 if one is not."""
-    ready = [await _is_ready(there.url, console) for there in running.read_all(settings.data_dir)]
+    ready = [await _is_ready(there, console) for there in running.read_all(settings.data_dir)]
     return 0 if all(ready) else 1
 
 
-async def _is_ready(url: str, console: Console) -> bool:
+async def _is_ready(there: running.Running, console: Console) -> bool:
+    url, trust = there.url, running.trusted(there.certificate)
     try:
-        async with httpx2.AsyncClient(base_url=url, timeout=_HEALTH_TIMEOUT) as client:
+        async with httpx2.AsyncClient(
+            base_url=url, timeout=_HEALTH_TIMEOUT, verify=trust
+        ) as client:
             answer = await client.get("/api/ready")
     except httpx2.HTTPError as error:
         console.print(f"{url} does not answer: {error!r}")
@@ -134,7 +137,10 @@ async def _operator(settings: Settings) -> AsyncIterator[_Operator]:
             yield _Here(service)
         return
     headers = {"authorization": f"Bearer {there.operator_token}"}
-    async with httpx2.AsyncClient(base_url=there.url, headers=headers, timeout=_TIMEOUT) as client:
+    trust = running.trusted(there.certificate)
+    async with httpx2.AsyncClient(
+        base_url=there.url, headers=headers, timeout=_TIMEOUT, verify=trust
+    ) as client:
         yield _There(client)
 
 

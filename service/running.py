@@ -1,6 +1,7 @@
 """Where the service of a data directory is reached: a note that it leaves there while it runs."""
 
 import os
+import ssl
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,21 @@ class Running(msgspec.Struct, frozen=True):
     pid: int
     operator_token: str
     """Lets whoever can read the note use the routes for operators."""
+    certificate: str = ""
+    """The file of its certificate, where it speaks TLS."""
+
+
+def trusted(certificate: str) -> ssl.SSLContext | bool:
+    """What to trust when calling a service of ours: its own certificate, whatever it names.
+
+    True, for what every client trusts, where it has none.
+    """
+    if not certificate:
+        return True
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 def write(data_dir: Path, running: Running, name: str = API) -> None:

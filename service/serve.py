@@ -32,6 +32,7 @@ from service.server import (
 )
 from service.settings import Settings, check_apart, passed_down
 from service.telemetry import SHARED_FOLDER, configure_logs, log
+from service.tls import certificate_of
 
 LINGER = 5.0
 """Seconds that a worker which leaves waits for idle connections to ask once more."""
@@ -57,6 +58,7 @@ def run_api_worker(settings: Settings, listener: int, tie: int) -> int:
 
 
 async def _supervise(settings: Settings, workers: int) -> int:
+    certificate_of(settings)  # one that will not do is refused here, before any worker is
     stop, renew = told_to_end(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renew.set)
     with (
@@ -71,7 +73,7 @@ async def _supervise(settings: Settings, workers: int) -> int:
                 log().error("serve.not_started", exited=failed[0])
                 return failed[0] or 1
             if not stop.is_set():
-                log().info("service.up", url=url_of(settings.host, settings.port), workers=workers)
+                log().info("service.up", url=_url(settings), workers=workers)
             while not stop.is_set():
                 await first_of(stop.wait(), renew.wait())
                 if renew.is_set():
@@ -119,13 +121,17 @@ async def _kept(slots: Sequence["_Slot"]) -> AsyncIterator[None]:
         await asyncio.gather(*(slot.end() for slot in slots))
 
 
+def _url(settings: Settings) -> str:
+    return url_of(settings.host, settings.port, bool(settings.tls_cert))
+
+
 @asynccontextmanager
 async def _noted(settings: Settings) -> AsyncIterator[None]:
     """Leave word in the data directory where the service is reached, while it runs."""
     folder, pid = settings.data_dir, os.getpid()
-    url, token = url_of(settings.host, settings.port), operator_token(settings.secret_key.encode())
+    token = operator_token(settings.secret_key.encode())
     folder.mkdir(parents=True, exist_ok=True)
-    running.write(folder, running.Running(url, pid, token))
+    running.write(folder, running.Running(_url(settings), pid, token, settings.certificate))
     try:
         yield
     finally:
@@ -273,7 +279,9 @@ async def _serve(
     stop: asyncio.Event,
     leave: asyncio.Event,
 ) -> None:
-    server = Server(create_app(service), shares=True)
+    settings = service.settings
+    certificate = certificate_of(settings)
+    server = Server(create_app(service), True, certificate, settings.hsts_seconds)
     serving = asyncio.create_task(server.serve([listener]), name="server")
     await first_of(server.listens.wait(), asyncio.shield(serving))
     tie.write(_READY)

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import resource
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,11 +16,14 @@ import uvicorn
 from service.api.wire import HeadraceProtocol
 from service.errors import SettingsError
 from service.telemetry import log
+from service.tls import Certificate
 
 GRACE = 10
 """Seconds that open requests have at the end."""
 _SWITCH_INTERVAL = 0.001
 _LOOK_AGAIN = 0.05
+_HANDSHAKE_SECONDS = 10.0
+"""For TLS to be agreed on; who takes longer is cut off."""
 _ACCEPT_AGAIN = 0.5
 """Seconds after which more connections are taken when there was no room for one."""
 
@@ -27,17 +31,32 @@ _ACCEPT_AGAIN = 0.5
 class Server(uvicorn.Server):
     """Leaves the signals to others; says when it listens; can leave without failing a request."""
 
-    def __init__(self, application: Any, shares: bool = False) -> None:
-        """`shares`: other processes accept from the same socket, and shall have their part."""
-        super().__init__(_configuration(application))
+    def __init__(
+        self,
+        application: Any,
+        shares: bool = False,
+        certificate: Certificate | None = None,
+        hsts_seconds: int = 0,
+    ) -> None:
+        """`shares`: other processes accept from the same socket, and shall have their part.
+
+        With a `certificate` it speaks TLS alone.
+        """
+        super().__init__(configuration(application, hsts_seconds if certificate else 0))
         self._shares = shares
+        self._certificate = certificate
+        self._following: asyncio.Task[None] | None = None
         self.listens = asyncio.Event()
         self.linger = 0.0
         """Seconds that idle connections have at the end to ask once more and be told to close."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._shares:
-            self.servers = [_Acceptor(shared, self._protocol) for shared in sockets or ()]  # type: ignore[misc]
+        if self._certificate:
+            self._following = asyncio.create_task(self._certificate.follow())
+        if self._shares or self._certificate:
+            context = self._certificate.context if self._certificate else None
+            acceptors = [_Acceptor(each, self._protocol, context) for each in sockets or ()]
+            self.servers = acceptors  # type: ignore[assignment]
             self.started = True
         else:
             await super().startup(sockets)
@@ -47,6 +66,8 @@ class Server(uvicorn.Server):
         """Take no more connections, end those that are open, and answer what was asked on them."""
         for server in self.servers:
             server.close()
+        if self._following:
+            self._following.cancel()
         deadline = asyncio.get_running_loop().time() + self.linger
         while (left := deadline - asyncio.get_running_loop().time()) > 0:
             if not (connections := list(self.server_state.connections)):
@@ -71,10 +92,16 @@ class _Acceptor:
     Event loops take all that wait at once: of a burst of connections one process would get all.
     """
 
-    def __init__(self, listener: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        make: Callable[[], asyncio.Protocol],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         listener.setblocking(False)
         self._listener = listener
         self._make = make
+        self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._arriving: set[asyncio.Task[Any]] = set()
         self._closed = False
@@ -103,12 +130,26 @@ class _Acceptor:
             return
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        arriving = asyncio.create_task(self._loop.connect_accepted_socket(self._make, connection))
+        arriving = asyncio.create_task(self._arrive(connection))
         self._arriving.add(arriving)
         arriving.add_done_callback(self._arriving.discard)
 
+    async def _arrive(self, connection: socket.socket) -> None:
+        """A client that does not come through the handshake has gone; nobody else cares."""
+        with contextlib.suppress(OSError, TimeoutError):
+            await self._loop.connect_accepted_socket(
+                self._make,
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls else None,
+            )
 
-def _configuration(application: Any) -> uvicorn.Config:
+
+def configuration(application: Any, hsts_seconds: int = 0) -> uvicorn.Config:
+    """How uvicorn is to serve. What it is told to send goes with every answer, at no cost."""
+    always = [("x-content-type-options", "nosniff")]
+    if hsts_seconds:
+        always.append(("strict-transport-security", f"max-age={hsts_seconds}"))
     return uvicorn.Config(
         application,
         http=HeadraceProtocol,
@@ -116,6 +157,7 @@ def _configuration(application: Any) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
+        headers=always,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
@@ -140,10 +182,10 @@ def listening(host: str, port: int, variables: str) -> Iterator[socket.socket]:
         yield listener
 
 
-def url_of(host: str, port: int) -> str:
+def url_of(host: str, port: int, tls: bool = False) -> str:
     """Where this machine reaches what listens there."""
     there = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)  # noqa: S104
-    return f"http://{there}:{port}"
+    return f"{'https' if tls else 'http'}://{there}:{port}"
 
 
 @contextmanager

@@ -33,6 +33,32 @@ class Settings:
     )
     host: str = _setting("API_HOST", "127.0.0.1", "Address the API listens on.")
     port: int = _setting("API_PORT", 8000, "Port the API listens on.")
+    tls_cert: str = _setting(
+        "HEADRACE_TLS_CERT",
+        "",
+        "File of the certificate with its chain (PEM): the API then speaks TLS alone. A renewed "
+        "file is taken up within ten seconds. Empty: no TLS here.",
+    )
+    tls_key: str = _setting(
+        "HEADRACE_TLS_KEY", "", "File of its key (PEM). Empty: it stands in `HEADRACE_TLS_CERT`."
+    )
+    hsts_seconds: int = _setting(
+        "HEADRACE_HSTS_SECONDS",
+        31_536_000,
+        "How long browsers shall come by TLS alone, told over TLS alone. 0: nothing is told.",
+    )
+    allowed_hosts: str = _setting(
+        "HEADRACE_ALLOWED_HOSTS",
+        "",
+        "Names by which callers reach the API, with commas between; `*.example.com` is any name "
+        "below; others get 421. Empty: any, but on loopback without trusted proxies its own names.",
+    )
+    cors_origins: str = _setting(
+        "HEADRACE_CORS_ORIGINS",
+        "",
+        "Origins whose pages may call from a browser, `https://app.example.com`, with commas "
+        "between; `*` is all. Empty: none.",
+    )
     metrics_port: int = _setting(
         "METRICS_PORT", 9464, "Port where `headrace work` answers for its health and telemetry."
     )
@@ -269,12 +295,28 @@ class Settings:
         return self.host in {"127.0.0.1", "localhost", "::1"}
 
     @property
+    def hosts(self) -> list[str]:
+        """The names that callers may use; none means any. A page elsewhere whose name somebody
+        lets point here (DNS rebinding) is thereby kept from what loopback may read."""
+        alone = self.on_loopback and not self.trusted_proxies
+        return _listed(self.allowed_hosts) or (["127.0.0.1", "localhost", "::1"] if alone else [])
+
+    @property
+    def certificate(self) -> str:
+        """The file of the certificate, wherever one stands; empty without TLS."""
+        return str(Path(self.tls_cert).absolute()) if self.tls_cert else ""
+
+    @property
+    def origins(self) -> list[str]:
+        return _listed(self.cors_origins)
+
+    @property
     def nats_servers(self) -> list[str]:
-        return [server.strip() for server in self.nats_url.split(",") if server.strip()]
+        return _listed(self.nats_url)
 
     @property
     def former_secrets(self) -> list[str]:
-        return [part.strip() for part in self.former_secret_keys.split(",") if part.strip()]
+        return _listed(self.former_secret_keys)
 
     @property
     def replicas(self) -> int:
@@ -285,6 +327,10 @@ class Settings:
     def is_shared(self) -> bool:
         """Whether the stream and the event store are servers that several processes can use."""
         return bool(self.nats_url) and self.clickhouse_url.startswith("http")
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 FIELDS = {field.metadata["variable"]: field for field in dataclasses.fields(Settings)}
@@ -327,6 +373,7 @@ def _checked(settings: Settings) -> Settings:
     if settings.clickhouse_cluster:
         _refuse_wrong_cluster(settings)
     _refuse_wrong_networks(settings.trusted_proxies)
+    _refuse_wrong_edge(settings)
     if settings.environment == "production" and len(settings.secret_key) < _LEAST_SECRET:
         raise SettingsError("HEADRACE_ENV=production needs SECRET_KEY (32 random bytes or more)")
     return settings
@@ -388,6 +435,19 @@ def _refuse_wrong_networks(text: str) -> None:
             ip_network(part.strip() or "::1", strict=False)
         except ValueError as error:
             raise SettingsError(f"HEADRACE_TRUSTED_PROXIES: {error}") from None
+
+
+def _refuse_wrong_edge(settings: Settings) -> None:
+    if settings.tls_key and not settings.tls_cert:
+        raise SettingsError("HEADRACE_TLS_KEY is the key of HEADRACE_TLS_CERT, which is not set")
+    for host in _listed(settings.allowed_hosts):
+        if not re.fullmatch(r"(\*\.)?[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*|[0-9A-Fa-f:]+", host):
+            raise SettingsError(f"HEADRACE_ALLOWED_HOSTS: {host!r} is no name, or has a port")
+    for origin in settings.origins:
+        if not re.fullmatch(r"\*|https?://[^/\s@?#]+", origin):
+            raise SettingsError(
+                f"HEADRACE_CORS_ORIGINS: {origin!r} is no origin such as https://app.example.com"
+            )
 
 
 def _refuse_wrong_cluster(settings: Settings) -> None:

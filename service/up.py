@@ -21,6 +21,7 @@ from service.ending import ToldToEnd, opened, told_to_end
 from service.server import Server, allow_many_connections, listening, tuned_interpreter, url_of
 from service.settings import Settings
 from service.telemetry import configure_logs, log
+from service.tls import certificate_of
 from service.worker import work
 
 Afterwards = Callable[[Service, str], Awaitable[None]]
@@ -37,7 +38,8 @@ def run_demo(settings: Settings, original_times: bool) -> int:
 
     async def feed(service: Service, url: str) -> None:
         key = await service.keys.create("demo", ["ingest", "read"])
-        await feed_demo(url, key.text, original_times, Console())
+        trust = running.trusted(settings.tls_cert)
+        await feed_demo(url, key.text, original_times, Console(), trust)
 
     configure_logs(settings.log_format)
     return uvloop.run(_up(settings, feed))
@@ -46,11 +48,13 @@ def run_demo(settings: Settings, original_times: bool) -> int:
 async def _up(settings: Settings, afterwards: Afterwards) -> int:
     allow_many_connections()
     stop = told_to_end()
+    certificate = certificate_of(settings)
     with listening(settings.host, settings.port, "API_HOST or API_PORT") as listener:
         try:
             async with opened(open_service(settings), stop) as service, _noted(service):
+                server = Server(create_app(service), False, certificate, settings.hsts_seconds)
                 with tuned_interpreter():
-                    await _serve(service, listener, stop, afterwards)
+                    await _serve(service, server, listener, stop, afterwards)
         except ToldToEnd:
             log().info("service.told_to_end", before="it had started")
     log().info("service.ended")
@@ -58,10 +62,13 @@ async def _up(settings: Settings, afterwards: Afterwards) -> int:
 
 
 async def _serve(
-    service: Service, listener: socket.socket, stop: asyncio.Event, afterwards: Afterwards
+    service: Service,
+    server: Server,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    afterwards: Afterwards,
 ) -> None:
     """Run server and writer side by side; when one ends, the other is ended in good order."""
-    server = Server(create_app(service))
     stop_writing = asyncio.Event()
     serving = asyncio.create_task(server.serve([listener]), name="server")
     working = asyncio.create_task(work(service, stop_writing), name="worker")
@@ -82,7 +89,11 @@ async def _serve(
 
 async def _when_started(server: Server, service: Service, afterwards: Afterwards) -> None:
     await server.listens.wait()
-    await afterwards(service, url_of(service.settings.host, service.settings.port))
+    await afterwards(service, _url(service.settings))
+
+
+def _url(settings: Settings) -> str:
+    return url_of(settings.host, settings.port, bool(settings.tls_cert))
 
 
 async def _say_hello(service: Service, url: str) -> None:
@@ -93,9 +104,9 @@ async def _say_hello(service: Service, url: str) -> None:
 async def _noted(service: Service) -> AsyncIterator[None]:
     """Leave word in the data directory where this service is reached, while it runs."""
     settings, pid = service.settings, os.getpid()
-    url = url_of(settings.host, settings.port)
+    there = running.Running(_url(settings), pid, service.operator_token, settings.certificate)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    running.write(settings.data_dir, running.Running(url, pid, service.operator_token))
+    running.write(settings.data_dir, there)
     try:
         yield
     finally:

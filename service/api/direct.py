@@ -13,6 +13,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer
+from service.api.threshold import Threshold
 
 
 class Call:
@@ -28,13 +29,15 @@ class Call:
 class DirectLitestar(Litestar):
     """Calls `handlers` of whole paths directly; an error becomes `answer_error(call, error)`.
 
-    The handlers take one argument and use no more of it than a `Call` has.
+    The handlers take one argument and use no more of it than a `Call` has. Every request crosses
+    the `threshold` first.
     """
 
     def __init__(
         self,
         handlers: Sequence[HTTPRouteHandler],
         answer_error: Callable[[Any, Exception], Any],
+        threshold: Threshold,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -42,18 +45,24 @@ class DirectLitestar(Litestar):
         )
         self._direct = _by_method_and_path(handlers)
         self._answer_error = answer_error
+        self._threshold = threshold
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        handler = scope["type"] == "http" and self._direct.get((scope["method"], scope["path"]))
-        if not handler:
+        if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
         call = Call(scope, receive)
         try:
-            answer = await handler(call)
+            answer, send = self._threshold.cross(scope, send)
+            handler = self._direct.get((scope["method"], scope["path"]))
+            if answer is None and handler is not None:
+                answer = await handler(call)
         except Exception as error:
             answer = self._answer_error(call, error).to_asgi_response()
-        await answer(scope, receive, send)
+        if answer is None:
+            await super().__call__(scope, receive, send)
+        else:
+            await answer(scope, receive, send)
 
 
 def _by_method_and_path(

@@ -62,6 +62,14 @@ _POLICY = (
     "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
+_PAGE_HEADERS = {
+    "content-security-policy": _POLICY,
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+"""The page keeps to itself: nobody frames it, shares its window, or loads its files elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +237,7 @@ def openapi_config() -> OpenAPIConfig:
             "/docs",
             route_handlers=[],
             include_in_schema=False,
-            response_headers=[ResponseHeader(name="content-security-policy", value=_POLICY)],
+            response_headers=[ResponseHeader(name=n, value=v) for n, v in _PAGE_HEADERS.items()],
         ),
         components=Components(
             security_schemes={

@@ -32,6 +32,7 @@ from service.errors import (
     TransferFailed,
     Unauthenticated,
     UnsupportedMedia,
+    WrongHost,
 )
 from service.telemetry import log
 
@@ -43,6 +44,7 @@ _STATUS: dict[type[Exception], int] = {
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    WrongHost: 421,
     NoEnvironment: 400,
     Conflict: 409,
     Refused: 400,

@@ -175,8 +175,10 @@ class HeadraceProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         content = msgspec.json.encode(ProblemBody(error=ProblemError(code, message, {})))
+        always = b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers)
         self.transport.write(
             STATUS_LINE[status]
+            + always
             + b"content-type: application/json\r\n"
             + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(content)
             + content

@@ -192,6 +192,7 @@ async def _make_answering(
     writer: Writer | None,
 ) -> Answering:
     """`writer` is the one in this process, if it alone moves the mark."""
+    _warn_of_open_edge(settings)
     stream, store, mark = backing.stream, backing.store, backing.mark
     secret = secret_of(settings)
     shared = open_shared(settings, secret, parts)
@@ -264,6 +265,16 @@ def _way(settings: Settings, accounts: Accounts, backing: _Backing) -> Way:
         settings.stream_max_bytes,
         settings.max_field_bytes,
     )
+
+
+def _warn_of_open_edge(settings: Settings) -> None:
+    guarded = settings.tls_cert or settings.trusted_proxies or settings.on_loopback
+    if settings.environment == "production" and not guarded:
+        log().warning(
+            "start.no_tls",
+            advice="keys and tokens travel in the clear: set HEADRACE_TLS_CERT, or put a proxy in "
+            "front and set HEADRACE_TRUSTED_PROXIES",
+        )
 
 
 def _warn_of_unused(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import rich_click as click
@@ -78,9 +79,12 @@ def replay(
         raise click.UsageError("--url needs --api-key, or HEADRACE_BOOTSTRAP_API_KEY")
 
     async def send() -> Report:
-        to = url or running.read(settings.data_dir).url
+        to, how = url, options
+        if to is None:
+            there = running.read(settings.data_dir)
+            to, how = there.url, replace(options, trust=running.trusted(there.certificate))
         async with nullcontext(api_key) if api_key else borrowed_key(settings) as key:
-            return await replay(files, options, to, key, Console())
+            return await replay(files, how, to, key, Console())
 
     sys.exit(asyncio.run(send()).exit_code)
 

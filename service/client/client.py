@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,6 +46,8 @@ class ClientOptions:
     """Silence after which one try counts as lost."""
     patience: float = 60.0
     """How long a request is tried again before its error is raised."""
+    trust: ssl.SSLContext | bool = True
+    """Which certificates will do; True are those of public authorities."""
 
 
 class Question(msgspec.Struct, kw_only=True, frozen=True, rename="camel", omit_defaults=True):
@@ -81,6 +84,7 @@ class Client:
             base_url=base_url,
             headers={"x-api-key": api_key} if api_key else {},
             timeout=self._options.timeout,
+            verify=self._options.trust,
             limits=httpx2.Limits(max_connections=self._options.concurrency),
             # A proxy of the environment cannot reach what listens on this machine's loopback.
             trust_env=httpx2.URL(base_url).host not in _ON_THIS_MACHINE,

@@ -127,7 +127,8 @@ async def opened_party(settings: Settings) -> AsyncIterator[Party]:
 
 @asynccontextmanager
 async def _running_service(settings: Settings) -> AsyncIterator[There]:
-    async with httpx2.AsyncClient(timeout=_TIMEOUT) as client:
+    trust = running.trusted(running.read(settings.data_dir).certificate)
+    async with httpx2.AsyncClient(timeout=_TIMEOUT, verify=trust) as client:
         yield There(settings.data_dir, client)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import ssl
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,6 +43,8 @@ class ReplayOptions:
     """Requests under way at once."""
     strict: bool = False
     """Stop at the first row that is no event or is refused."""
+    trust: ssl.SSLContext | bool = True
+    """Which certificates will do, as a client's options say it."""
 
 
 async def replay(
@@ -115,7 +118,8 @@ class Replay:
         """Send everything and report. Raises what `replay` raises."""
         extent = await self._extent()
         before = await self._baseline(base_url, api_key, extent)
-        limits = ClientOptions(batch=self._options.batch, concurrency=self._options.concurrency)
+        said = self._options
+        limits = ClientOptions(said.batch, said.concurrency, trust=said.trust)
         async with Client(base_url, api_key, limits) as client:
             with progress(self._console, self._name(), extent.events * self._options.repeat) as bar:
                 await self._send_all(client, bar)
@@ -131,7 +135,8 @@ class Replay:
         return replace(extent, first=extent.first + self._shift, last=extent.last + self._shift)
 
     async def _baseline(self, base_url: str, api_key: str, extent: Extent) -> Baseline:
-        async with Client(base_url, api_key, ClientOptions(patience=_PATIENCE_TO_REACH)) as client:
+        hasty = ClientOptions(patience=_PATIENCE_TO_REACH, trust=self._options.trust)
+        async with Client(base_url, api_key, hasty) as client:
             return await baseline(client, extent)
 
     def _name(self) -> str:

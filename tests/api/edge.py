@@ -31,6 +31,7 @@ from service.query.live import Live
 from service.query.run import ReceiptCounts, Stats
 from service.query.share import Computed
 from service.receipts import Place, Receipts
+from service.server import configuration
 from service.settings import Settings
 from service.storage.mark import Mark
 from service.stream.protocol import Receipt
@@ -235,16 +236,8 @@ async def running(
 ) -> AsyncIterator[Edge]:
     """The application served as `headrace up` serves it, on a free port."""
     parts = parts_of(**changes)
-    config = uvicorn.Config(
-        create_app(parts),  # type: ignore[arg-type]
-        port=0,
-        http=protocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-    )
+    config = configuration(create_app(parts))  # type: ignore[arg-type]
+    config.port, config.http = 0, protocol
     server = _Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:

@@ -8,8 +8,8 @@ import pytest
 from service.api.wire import HeadraceProtocol
 from tests.api.edge import Edge, an_event, running
 
-HEAD = b"POST /api/v1/events/batch HTTP/1.1\r\nhost: a\r\nx-api-key: evp_all\r\n"
-LIVE = b"GET /api/live HTTP/1.1\r\nhost: a\r\n"
+HEAD = b"POST /api/v1/events/batch HTTP/1.1\r\nhost: localhost\r\nx-api-key: evp_all\r\n"
+LIVE = b"GET /api/live HTTP/1.1\r\nhost: localhost\r\n"
 BODY = json.dumps({"events": [an_event()]}).encode()
 
 
@@ -156,6 +156,6 @@ async def test_a_client_that_asks_whether_to_go_on_is_told_at_once(edge: Edge):
 
 
 async def test_an_answer_without_a_body_leaves_too(edge: Edge):
-    head = b"HEAD /api/live HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    head = b"HEAD /api/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
     async with asyncio.timeout(2):
         assert (await edge.raw(head)).startswith(b"HTTP/1.1 200 ")

@@ -218,7 +218,7 @@ class Load:
             told = False
             while not (told or self.stop):
                 await asyncio.sleep(random.random() / 2)
-                writer.write(b"GET /api/live HTTP/1.1\r\nhost: a\r\n\r\n")
+                writer.write(b"GET /api/live HTTP/1.1\r\nhost: localhost\r\n\r\n")
                 try:
                     head = await reader.readuntil(b"\r\n\r\n")
                     await reader.readexactly(int(re.search(rb"length: (\d+)", head)[1]))

@@ -8,8 +8,10 @@ import time
 from datetime import UTC, datetime
 
 import duckdb
+import httpx2
 import pytest
 
+from tests.certificates import write_certificate
 from tests.running import RunningService, free_port
 
 
@@ -22,6 +24,19 @@ def stored(service: RunningService) -> list[str]:
     """The ids in the file that a service left."""
     with duckdb.connect(str(service.data_dir / "events.duckdb"), read_only=True) as file:
         return [row[0] for row in file.execute("SELECT event_id FROM events").fetchall()]
+
+
+def test_up_speaks_tls_and_its_own_commands_trust_it(new_service, tmp_path):
+    chain, key = write_certificate(tmp_path)
+    service = new_service(HEADRACE_TLS_CERT=chain, HEADRACE_TLS_KEY=key)
+    service.launch()
+    deadline = time.monotonic() + 60
+    while service.headrace("health").returncode and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert service.headrace("verify").returncode == 0
+    assert service.headrace("health").stdout.startswith("https://127.0.0.1:")
+    with pytest.raises(httpx2.HTTPError):
+        service.get("/api/live")
 
 
 def test_a_second_one_on_the_same_folder_is_refused_in_one_line(running_service):
