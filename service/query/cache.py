@@ -53,6 +53,8 @@ class Served:
     """Changes exactly when the document does; weak, because the age around it always changes."""
     store_ms: float
     """How long the store took to answer."""
+    source: str = ""
+    """Where the answer came from when it was computed; empty if nobody said."""
 
 
 @dataclass(slots=True)
@@ -177,4 +179,5 @@ def _served(kept: _Kept, cached: bool, now: float) -> Served:
         max(0, int((now - kept.made) * 1000)),
         kept.etag,
         computed.store_ms,
+        computed.source,
     )

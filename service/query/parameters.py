@@ -7,7 +7,7 @@ what is allowed.
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -18,6 +18,8 @@ from service.query.buckets import bucket_starts
 
 _YEARS = range(2, 9999)
 """Calendar years that every time zone can be computed in."""
+EARLIEST, LATEST = (milliseconds(datetime(year, 1, 1, tzinfo=UTC)) for year in (2, 9999))
+"""The same as moments: the first one, and the one after the last."""
 _MAX_NAME_LENGTH = 1000
 
 
@@ -84,7 +86,7 @@ def parse_metrics(raw: Mapping[str, str], now_ms: int) -> MetricsParameters:
     """The parameters of the metrics document; `now_ms` is where ranges like `1h` end."""
     _refuse_unknown(raw, catalog.METRICS)
     time = _range(raw, now_ms)
-    zone = _zone(raw)
+    zone = zone_named(raw.get("tz", "UTC"))
     return MetricsParameters(
         range=time,
         interval=_interval(raw, time, zone),
@@ -123,15 +125,16 @@ def _range(raw: Mapping[str, str], now_ms: int) -> Range:
     for name in ("start", "end"):
         if name not in raw:
             raise InvalidInput(f"`{name}` is missing: `start` and `end` go together", name)
-    time = Range(_moment(raw, "start"), _moment(raw, "end"))
+    time = Range(moment_in(raw["start"], "start"), moment_in(raw["end"], "end"))
     if time.start >= time.end:
         raise InvalidInput("`start` must be before `end`", "start")
     return time
 
 
-def _moment(raw: Mapping[str, str], name: str) -> int:
+def moment_in(text: str, name: str) -> int:
+    """The moment that a text names, in ms; `name` is where it stands. Raises InvalidInput."""
     try:
-        when = datetime.fromisoformat(raw[name])
+        when = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidInput(
             f"`{name}` must be a time in ISO 8601, like 2024-01-30T12:00:00Z "
@@ -147,8 +150,12 @@ def _moment(raw: Mapping[str, str], name: str) -> int:
 
 def _interval(raw: Mapping[str, str], time: Range, zone: str) -> int:
     if "interval" not in raw:
-        return catalog.RANGES[time.name][1] if time.name else _fitting_interval(time, zone)
-    name = _choice(raw, "interval", catalog.INTERVALS, "")
+        return catalog.RANGES[time.name][1] if time.name else fitting_interval(time, zone)
+    return interval_named(_choice(raw, "interval", catalog.INTERVALS, ""), time)
+
+
+def interval_named(name: str, time: Range) -> int:
+    """One of `INTERVALS`, in ms. Raises InvalidInput when it makes too many buckets."""
     interval = catalog.INTERVALS[name]
     if _least_buckets(time, interval) > catalog.BUCKETS_MOST:
         raise InvalidInput(
@@ -159,8 +166,11 @@ def _interval(raw: Mapping[str, str], time: Range, zone: str) -> int:
     return interval
 
 
-def _fitting_interval(time: Range, zone: str) -> int:
-    """The shortest interval that makes few enough buckets of the range, or the longest."""
+def fitting_interval(time: Range, zone: str) -> int:
+    """The shortest interval that makes few enough buckets of the range, or the longest.
+
+    Raises InvalidInput when that makes too many.
+    """
     most = catalog.BUCKETS_AIMED_AT
     for interval in catalog.INTERVALS.values():
         if _least_buckets(time, interval) <= most:
@@ -176,8 +186,8 @@ def _least_buckets(time: Range, interval: int) -> int:
     return (time.end - time.start) // interval
 
 
-def _zone(raw: Mapping[str, str]) -> str:
-    name = raw.get("tz", "UTC")
+def zone_named(name: str) -> str:
+    """The name of a time zone that there is. Raises InvalidInput."""
     if name not in _zones():
         raise InvalidInput("`tz` must be an IANA time zone, like Europe/Paris", "tz")
     return name

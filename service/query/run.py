@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 import msgspec
@@ -13,6 +13,9 @@ from service.errors import HeadraceError
 from service.query.buckets import shown
 from service.query.cache import AnswerCache, Served
 from service.query.documents import metrics_document, numbers_document
+from service.query.language.answer import answer_question
+from service.query.language.planning import plan_question
+from service.query.language.question import Question
 from service.query.parameters import MetricsParameters, NumbersParameters
 from service.query.planner import plan_metrics, plan_numbers
 from service.query.share import Computed
@@ -117,6 +120,11 @@ class Questions:
         key = _key("numbers", tenant, parameters.canonical())
         return await self._cache.answer(key, lambda: self._numbers(tenant, parameters), at_least)
 
+    async def query(self, tenant: str, question: Question, at_least: int = 0) -> Served:
+        """What a query asks for. Raises QuestionTooBig past the time or memory cap."""
+        key = _key("query", tenant, question.canonical())
+        return await self._cache.answer(key, lambda: self._query(tenant, question), at_least)
+
     async def stats(self, tenant: str) -> Stats:
         """How fast events come in now, and how many have come."""
         now = _now()
@@ -156,6 +164,14 @@ class Questions:
         begun = await self._begin()
         asked = await self._ask("numbers", plan_numbers(tenant, parameters))
         return _computed(numbers_document(parameters, asked.tables[0]), begun, asked)
+
+    async def _query(self, tenant: str, question: Question) -> Computed:
+        begun = await self._begin()
+        plan = plan_question(tenant, question, self._rolled)
+        asked = await self._ask("query", *plan.statements.values())
+        tables = dict(zip(plan.statements, asked.tables, strict=True))
+        document = answer_question(question, plan, tables)
+        return replace(_computed(document, begun, asked), source=plan.source)
 
     async def _ask(self, question: str, *statements: Statement) -> _Asked:
         with query_seconds.labels(question).time():

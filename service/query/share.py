@@ -32,6 +32,8 @@ class Computed:
     """All events acknowledged up to here are in the answer; ms since 1970 UTC."""
     store_ms: float = 0.0
     """How long the store took, as far as it was asked in this process."""
+    source: str = ""
+    """Where it comes from, likewise: `rollup`, `raw` or `mixed`."""
 
 
 @dataclass(frozen=True, slots=True)

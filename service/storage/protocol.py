@@ -1,7 +1,7 @@
 """What the two roads need of an event store: append on one, fetch on the other."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -54,10 +54,14 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A file of `queries/` by name, and the values of its `{name:Type}` parameters."""
+    """A file of `queries/` by name, and the values of its `{name:Type}` parameters.
+
+    Or a piece, like `frames.page`, with the parts that go into its holes: statements again.
+    """
 
     name: str
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, "Sequence[Statement]"] = field(default_factory=dict)
 
 
 class EventStore(Protocol):

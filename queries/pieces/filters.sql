@@ -1,0 +1,44 @@
+-- What filters say. Each is true or false of an event, never unknown: where there is nothing to
+-- compare with, it is false.
+
+-- all: All of them.
+(<filters AND>)
+
+-- any: One of them.
+(<filters OR>)
+
+-- not: The opposite.
+(NOT <filter>)
+
+-- same: Exactly this.
+(<token> = {value:String})
+
+-- among: Exactly one of these.
+(<token> IN {values:Array(String)})
+
+-- same_number: This number.
+coalesce(<number> = {value:Float64}, FALSE)
+
+-- among_numbers: One of these numbers.
+coalesce(<number> IN {values:Array(Float64)}, FALSE)
+
+-- contains: Somewhere in the text, literally.
+(positionUTF8(<text>, {value:String}) > 0)
+
+-- starts_with: At the beginning of the text, literally.
+(positionUTF8(<text>, {value:String}) = 1)
+
+-- gt: A greater number.
+coalesce(<number> > {value:Float64}, FALSE)
+
+-- gte: This number or a greater one.
+coalesce(<number> >= {value:Float64}, FALSE)
+
+-- lt: A smaller number.
+coalesce(<number> < {value:Float64}, FALSE)
+
+-- lte: This number or a smaller one.
+coalesce(<number> <= {value:Float64}, FALSE)
+
+-- exists: There is a value.
+(<token> <> '')

@@ -1,0 +1,241 @@
+"""From a question to the statements that answer it.
+
+The statements are made of pieces (`queries/pieces/`): this module chooses which, by names that
+stand here, and puts what callers wrote into values. It knows no engine and asks nobody.
+
+Counts by time and type come from the minutes that are rolled up, as far as a range has whole ones;
+everything else comes from the rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from service.query.buckets import bucket_starts
+from service.query.catalog import MINUTE
+from service.query.language import words
+from service.query.language.conditions import EVERYTHING, condition, has_rank, number, rank, token
+from service.query.language.fields import Column, Field, field_named
+from service.query.language.metrics import Metric
+from service.query.language.question import Question
+from service.query.language.words import Filter
+from service.query.parameters import Range
+from service.query.planner import cover
+from service.storage.protocol import Statement
+
+Source = Literal["rollup", "raw", "mixed"]
+"""Where an answer comes from: from rollups and what is newer than they, from rows, or both."""
+
+_EVENT_TYPE = Column("event_type")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The statements of a question by what they are for, and how to read what they answer."""
+
+    statements: Mapping[str, Statement]
+    """`page`, `rows`, `totals`, `other`, and those but the first as `compare.rows` and so on."""
+    starts: Sequence[int]
+    """Where the buckets of the range begin."""
+    compare_starts: Sequence[int]
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """The facts of a range: the piece that they come from, and where its buckets begin."""
+
+    statement: Statement
+    starts: Sequence[int]
+    source: Source
+
+
+def plan_question(tenant: str, question: Question, rolled: int) -> Plan:
+    """The plan of a question. `rolled` is a position that is rolled up for certain."""
+    shared = {"tenant": tenant, "tail_from": rolled}
+    facts = _facts(question, question.range)
+    page = _page(question, facts)
+    asked = _of_range(question, facts, page)
+    if question.groups:
+        asked["page"] = replace(
+            page, values={"limit": question.limit + 1, "offset": question.offset}
+        )
+        if not question.interval:
+            del asked["rows"]  # the page has them
+    others = _facts(question, question.compare) if question.compare else None
+    if others:
+        compared = _of_range(question, others, page)
+        asked |= {f"compare.{name}": statement for name, statement in compared.items()}
+    return Plan(
+        {name: _with(statement, shared) for name, statement in asked.items()},
+        facts.starts,
+        others.starts if others else (),
+        facts.source if others is None or others.source == facts.source else "mixed",
+    )
+
+
+def _with(statement: Statement, values: Mapping[str, object]) -> Statement:
+    return replace(statement, values={**values, **statement.values})
+
+
+def _of_range(question: Question, facts: _Facts, page: Statement) -> dict[str, Statement]:
+    """The statements over the facts of one range, about the groups of the page."""
+    keys, time = _names(question), [_name("bucket")] if question.interval else []
+    place = {"limit": question.limit, "offset": question.offset}
+    inside = {"keys": keys, "page": [page]}
+    on_page = Statement("frames.on_page", place, inside) if keys else EVERYTHING
+    asked = {"rows": _grouped(question, facts, [*keys, *time], on_page)}
+    if question.totals:
+        asked["totals"] = _grouped(question, facts, [], EVERYTHING)
+    if question.other:
+        off_page = Statement("frames.off_page", place, inside)
+        asked["other"] = _grouped(question, facts, time, off_page)
+    return asked
+
+
+def _grouped(
+    question: Question, facts: _Facts, keys: Sequence[Statement], which: Statement
+) -> Statement:
+    parts = {"metrics": _metrics(question), "facts": [facts.statement], "which": [which]}
+    if not keys:
+        return Statement("frames.whole", parts=parts)
+    return Statement("frames.grouped", parts={**parts, "keys": keys})
+
+
+def _page(question: Question, facts: _Facts) -> Statement:
+    return Statement(
+        "frames.page",
+        parts={
+            "keys": _names(question),
+            "metrics": _metrics(question),
+            "facts": [facts.statement],
+            "order": _order(question),
+        },
+    )
+
+
+def _order(question: Question) -> list[Statement]:
+    """The order that is asked for; equal ones by all of their values."""
+    found = []
+    for order in question.order:
+        direction = "frames.down" if order.down else "frames.up"
+        names = (
+            [f"metric{order.number}"]
+            if order.kind == "metric"
+            else group_columns(order.number, question.groups[order.number])
+        )
+        found += [Statement(direction, {"name": name}) for name in names]
+    rest = [part.values["name"] for part in _names(question)]
+    return [*found, *(Statement("frames.up", {"name": name}) for name in rest)]
+
+
+def group_columns(group: int, field: Field) -> list[str]:
+    """The columns that the values of a group have."""
+    return [f"key{group}", f"rank{group}"] if has_rank(field) else [f"key{group}"]
+
+
+def _names(question: Question) -> list[Statement]:
+    groups = enumerate(question.groups)
+    return [_name(name) for n, field in groups for name in group_columns(n, field)]
+
+
+def _name(name: str) -> Statement:
+    return Statement("frames.name", {"name": name})
+
+
+def _metrics(question: Question) -> list[Statement]:
+    rolled = _of_minutes(question)
+    fields = _numbers(question)
+    return [
+        _column(f"metric{n}", _metric(metric, fields, rolled))
+        for n, metric in enumerate(question.metrics)
+    ]
+
+
+def _metric(metric: Metric, fields: Sequence[Field], rolled: bool) -> Statement:
+    if metric.of is not None:
+        of = [_name(f"number{fields.index(metric.of)}")]
+        return Statement(f"metrics.{metric.kind}", {"level": metric.level}, {"number": of})
+    if metric.kind in {"events", "rate"}:
+        return Statement("metrics.events_rolled" if rolled else "metrics.events")
+    return Statement(f"metrics.{metric.kind}")
+
+
+def _numbers(question: Question) -> list[Field]:
+    """The fields that metrics are of, each once."""
+    return list(dict.fromkeys(metric.of for metric in question.metrics if metric.of is not None))
+
+
+def _facts(question: Question, time: Range) -> _Facts:
+    zone = ZoneInfo(question.zone)
+    starts = (
+        bucket_starts(time.start, time.end, question.interval, zone) if question.interval else ()
+    )
+    parts = {"columns": _columns(question, starts), "filters": condition(question.filters)}
+    edges = {"start": time.start, "end": time.end}
+    if _of_minutes(question) and all(start % MINUTE == 0 for start in starts):
+        minutes = cover(time, MINUTE, open_end=False)
+        raw = minutes.left[0] < minutes.left[1] or minutes.right[0] < minutes.right[1]
+        values = {**edges, **minutes.values()}
+        source: Source = "mixed" if raw else "rollup"
+        return _Facts(Statement("facts.minutes", values, parts), starts, source)
+    return _Facts(Statement("facts.rows", edges, parts), starts, "raw")
+
+
+def _of_minutes(question: Question) -> bool:
+    """Whether minutes by type have all that is asked for."""
+    return (
+        all(metric.kind in {"events", "rate"} for metric in question.metrics)
+        and all(group == _EVENT_TYPE for group in question.groups)
+        and all(_only_of_type(found) for found in question.filters)
+    )
+
+
+def _only_of_type(found: Filter) -> bool:
+    if isinstance(found, words.And | words.Or):
+        return all(map(_only_of_type, found.filters))
+    if isinstance(found, words.Not):
+        return _only_of_type(found.filter)
+    return field_named(found.field, "") == _EVENT_TYPE
+
+
+def _columns(question: Question, starts: Sequence[int]) -> list[Statement]:
+    """What the facts have to have for the question's keys and metrics."""
+    columns = [_column("bucket", _bucket(starts, question.interval))] if starts else []
+    for n, group in enumerate(question.groups):
+        pieces = [token(group), rank(group)]
+        columns += [
+            _column(name, piece)
+            for name, piece in zip(group_columns(n, group), pieces, strict=False)
+        ]
+    columns += [_column(f"number{n}", number(of)) for n, of in enumerate(_numbers(question))]
+    kinds = {metric.kind for metric in question.metrics}
+    if kinds & {"users", "events_per_user"}:
+        columns.append(Statement("fields.user_key"))
+    if "sessions" in kinds:
+        columns.append(Statement("fields.session_key"))
+    return columns or [Statement("facts.one")]
+
+
+def _column(name: str, value: Statement) -> Statement:
+    return Statement("facts.column", {"name": name}, {"value": [value]})
+
+
+def _bucket(starts: Sequence[int], interval: int) -> Statement:
+    """The number of the bucket of a moment, the latest stretch of even buckets looked at first."""
+    steps = [
+        Statement(
+            "facts.step",
+            {"begin": starts[first], "first": first, "last": last, "interval": interval},
+        )
+        for first, last in _stretches(starts, interval)
+    ]
+    return Statement("facts.buckets", parts={"steps": steps[::-1]})
+
+
+def _stretches(starts: Sequence[int], interval: int) -> list[tuple[int, int]]:
+    """The first and last bucket of each stretch in which one bucket follows the other evenly."""
+    breaks = [n for n in range(1, len(starts)) if starts[n] - starts[n - 1] != interval]
+    firsts = [0, *breaks]
+    return list(zip(firsts, [*(n - 1 for n in breaks), len(starts) - 1], strict=True))
