@@ -29,6 +29,7 @@ from service.api.questions.audience import Audience
 from service.api.questions.customers import CustomerRoutes
 from service.api.questions.live import LiveRoutes
 from service.api.questions.numbers import Numbers
+from service.api.questions.query import QueryRoute
 from service.api.questions.receipts import ReceiptRoutes
 from service.api.rate_limits import Turnstile, networks_of
 from service.api.served import Asking
@@ -75,6 +76,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *StatsRoute(gate, questions).routes(),
         *Metrics(asking, questions).routes(),
         *Numbers(asking, questions).routes(),
+        *QueryRoute(asking, questions).routes(),
         *CustomerRoutes(gate, service.customers).routes(),
         *LiveRoutes(audience, service.settings).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),

@@ -7,6 +7,16 @@ WHERE tenant = {tenant:String}
     AND timestamp >= {start:Int64} AND timestamp < {end:Int64}
     AND <filters AND>
 
+-- opened_rows: The rows of a range, with values out of their documents.
+SELECT <columns>
+FROM (
+    SELECT *, <jsons>
+    FROM events
+    WHERE tenant = {tenant:String}
+        AND timestamp >= {start:Int64} AND timestamp < {end:Int64}
+) AS opened
+WHERE <filters AND>
+
 -- minutes: Counts from whole minutes; from the rows at the edges and beyond the rolled position.
 SELECT <columns>, weight
 FROM (

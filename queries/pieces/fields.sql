@@ -30,8 +30,11 @@ payload
 -- metadata: The metadata, as JSON text.
 metadata
 
--- member: What a JSON object has under a key, as JSON text; '' for nothing.
+-- member: What a JSON object has under a key, as JSON text.
 JSONExtractRaw(<document>, {key:String})
+
+-- value: The JSON text at the end of a path; '' for nothing.
+<reached>
 
 -- unquoted: The text of a JSON text.
 JSONExtractString(<json>)

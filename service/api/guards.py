@@ -70,6 +70,7 @@ READS = Rule(
 FOLLOWS_RECEIPTS = replace(FOLLOWS, tiered=True)
 ASKS = replace(READS, tiered=True)
 READS_CUSTOMERS = replace(ASKS, about="a key with `read`, or a member", public=False)
+QUERIES = replace(ASKS, about="a key with `read`, or a member", public=False)
 SIGNS_IN = Rule("anybody", counted=True)
 SIGNED_IN = Rule("a user", sessions=True, counted=True)
 IS_KNOWN = Rule("a user or his service account", sessions=True, services=True)

@@ -8,21 +8,28 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+from litestar import Request
 from litestar.types import HTTPScope
 
 from service.api.answers import JSON, Answer, Header, headers_of, iso
-from service.api.guards import Gate
+from service.api.bodies import JSON as JSON_TYPE
+from service.api.bodies import content_type, read_body
+from service.api.guards import Gate, Rule
 from service.api.openapi import document, refusal, text_parameter
 from service.errors import InvalidInput, NotCountedYet
+from service.events import now_ms
 from service.query.cache import Served
 from service.receipts import Receipts
 from service.storage.mark import Mark
 
 AFTER_SECONDS = 5.0
 """How long `?after=` waits for its events to be counted."""
+LARGEST_QUESTION = 64 * 1024
+"""Bytes of a question in a body."""
+BODY_SECONDS = 10.0
 
 ASKING_PARAMETERS = [
     text_parameter("after", "A receipt: answer when its events are counted, within 5 seconds."),
@@ -65,14 +72,40 @@ class Asking:
         """
         headers = headers_of(scope)
         tenant = await self._gate.reader(headers)
-        raw = parameters_of(scope["query_string"])
-        at_least = 0
-        if (receipt := raw.get("after")) is not None:
-            at_least = await self._counted(tenant, receipt)
-            raw = {name: value for name, value in raw.items() if name != "after"}
-        parameters = parse(raw, time.time_ns() // 1_000_000)
+        raw, at_least = await self._at_least(tenant, scope["query_string"])
+        parameters = parse(raw, now_ms())
         served = await question(tenant, parameters, at_least)
         return self._answer(served, headers.get(b"if-none-match"))
+
+    async def ask_in_body(
+        self,
+        request: Request[Any, Any, Any],
+        rule: Rule,
+        parse: Callable[[bytes, int], _Parameters],
+        question: Callable[[str, _Parameters, int], Awaitable[Served]],
+    ) -> Answer:
+        """The same for a question that is a JSON document in the body.
+
+        The answer also says where it comes from and how long this call took.
+        """
+        began, scope = time.perf_counter(), request.scope
+        headers = headers_of(scope)
+        tenant = (await self._gate.caller(headers, rule)).tenant
+        content_type(headers, JSON_TYPE)
+        raw, at_least = await self._at_least(tenant, scope["query_string"])
+        if raw:
+            raise InvalidInput(f"`{min(raw)}` is not a parameter here; there is after", min(raw))
+        body = await read_body(headers, request.receive, LARGEST_QUESTION, BODY_SECONDS)
+        served = await question(tenant, parse(body, now_ms()), at_least)
+        return self._answer(served, headers.get(b"if-none-match"), _told(served, began))
+
+    async def _at_least(self, tenant: str, query: bytes) -> tuple[Mapping[str, str], int]:
+        """The parameters but `after`, once its events are counted, and the position they need."""
+        raw = parameters_of(query)
+        if (receipt := raw.get("after")) is None:
+            return raw, 0
+        at_least = await self._counted(tenant, receipt)
+        return {name: value for name, value in raw.items() if name != "after"}, at_least
 
     async def _counted(self, tenant: str, receipt: str) -> int:
         position = self._receipts.read(tenant, receipt).position
@@ -80,25 +113,26 @@ class Asking:
             raise NotCountedYet("the events of this receipt are not counted yet")
         return position
 
-    def _answer(self, served: Served, if_none_match: bytes | None) -> Answer:
+    def _answer(self, served: Served, if_none_match: bytes | None, told: bytes = b"") -> Answer:
         etag = served.etag.encode()
         age = (b"age", b"%d" % (served.age_ms // 1000))
         shared = ((b"etag", etag), self._cache_control, age, _VARY)
         if if_none_match is not None and _matches(etag, if_none_match):
             return Answer(304, b"", *shared)
-        content = polled(served, served.cached, served.age_ms)
+        content = polled(served, served.cached, served.age_ms, told)
         length = (b"content-length", b"%d" % len(content))
         timing = () if served.cached else (_timing(served.store_ms),)
         return Answer(200, content, JSON, length, *shared, *timing)
 
 
-def polled(served: Served, cached: bool, age_ms: int) -> bytes:
-    """The whole body of an answer that is `age_ms` old."""
-    return b'{"success":true,"data":%b,"asOf":"%b","cached":%b,"ageMs":%d}}' % (
+def polled(served: Served, cached: bool, age_ms: int, told: bytes = b"") -> bytes:
+    """The whole body of an answer that is `age_ms` old; `told` are further fields, as JSON."""
+    return b'{"success":true,"data":%b,"asOf":"%b","cached":%b,"ageMs":%d%b}}' % (
         served.document[:-1],
         _as_of(served.as_of),
         b"true" if cached else b"false",
         age_ms,
+        told,
     )
 
 
@@ -123,6 +157,13 @@ def _parameters(query: bytes) -> Mapping[str, str]:
 
 
 _kept_parameters = lru_cache(1024)(_parameters)
+
+
+def _told(served: Served, began: float) -> bytes:
+    """Where the answer comes from, and what it took to have it, in ms."""
+    source = "cache" if served.cached else served.source
+    elapsed = (time.perf_counter() - began) * 1000
+    return b',"source":"%b","elapsedMs":%.1f' % (source.encode(), elapsed)
 
 
 def _timing(store_ms: float) -> Header:

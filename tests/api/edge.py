@@ -114,7 +114,7 @@ class Questions:
         self.computed += 1
         return Computed(self.document, self.position, self.as_of)
 
-    numbers = metrics
+    numbers = query = metrics
 
 
 class Customers:

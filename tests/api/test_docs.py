@@ -14,6 +14,7 @@ FACE = {
     ("/api/v1/events/stats", "get"),
     ("/api/v1/analytics/metrics", "get"),
     ("/api/v1/analytics/numbers", "get"),
+    ("/api/v1/analytics/query", "post"),
     ("/api/v1/receipts/{receipt}", "get"),
     ("/api/auth/request-code", "post"),
     ("/api/auth/verify", "post"),

@@ -78,7 +78,7 @@ class Recorded(Questions):
         self._tenants.add(tenant)
         return await super().stats(tenant)
 
-    numbers = metrics
+    numbers = query = metrics
 
 
 class RecordedStream(Stream):

@@ -70,10 +70,14 @@ async def _asked(store: Migratable, question: str, tenant: str, parameters) -> b
 @pytest.fixture(scope="module", params=["clickhouse", "clickhouse over http"])
 def both(request, tmp_path_factory) -> Iterator[Both]:
     both = Both(request.param, tmp_path_factory.mktemp("stores"))
-    flights = recording("flights-2013").records()
-    both.put([as_event(r.fields) for r in islice(flights, FLIGHTS)])
+    both.put(flights(FLIGHTS))
     yield both
     both.close()
+
+
+def flights(most: int) -> list[Event]:
+    """The first of the recorded flights."""
+    return [as_event(r.fields) for r in islice(recording("flights-2013").records(), most)]
 
 
 def as_event(fields: dict) -> Event:

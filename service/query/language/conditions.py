@@ -6,7 +6,7 @@ kind in its token: `s…` for a text, `n` for a number, `b0` and `b1`, and nothi
 none; null, an object and a list are none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from service.query.language import words
 from service.query.language.fields import Column, Field, Number, Path, field_named
@@ -17,32 +17,91 @@ EVERYTHING = Statement("frames.everything")
 NOTHING_TOKEN, TRUE_TOKEN, FALSE_TOKEN, NUMBER_TOKEN, TEXT_PREFIX = "", "b1", "b0", "n", "s"
 
 
-def condition(filters: Sequence[Filter]) -> list[Statement]:
-    """All that the filters ask of a row."""
-    return [_condition(one) for one in filters] or [EVERYTHING]
+class Terms:
+    """Fields and filters as pieces, for rows that have the values at the `paths` beside them."""
 
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._names = {path: f"json{n}" for n, path in enumerate(paths)}
 
-def token(field: Field) -> Statement:
-    """What a field is grouped by and compared with; a number's own value is its `rank`."""
-    if isinstance(field, Column):
-        return Statement(f"fields.{field.piece}")
-    if isinstance(field, Number):
-        return Statement("fields.number_token")
-    return _of_json("fields.token", field)
+    def jsons(self) -> list[Statement]:
+        """The values at the paths, each a column of JSON text."""
+        return [
+            Statement("facts.column", {"name": name}, {"value": [_json(path)]})
+            for path, name in self._names.items()
+        ]
 
+    def token(self, field: Field) -> Statement:
+        """What a field is grouped by and compared with; a number's own value is its `rank`."""
+        if isinstance(field, Column):
+            return Statement(f"fields.{field.piece}")
+        if isinstance(field, Number):
+            return Statement("fields.number_token")
+        return self._of_json("fields.token", field)
 
-def number(field: Field) -> Statement:
-    """The number that a field holds, or NULL."""
-    if isinstance(field, Path):
-        if field.document == "payload" and len(field.keys) == 1:
+    def number(self, field: Field) -> Statement:
+        """The number that a field holds, or NULL."""
+        if not isinstance(field, Path):
+            return Statement(f"fields.{field.piece}")
+        if in_numbers(field):
             return Statement("fields.payload_number", {"key": field.keys[0]})
-        return _of_json("fields.number", field)
-    return Statement(f"fields.{field.piece}")
+        return self._of_json("fields.number", field)
 
+    def rank(self, field: Field) -> Statement:
+        """The number of a group, 0 for groups of other kinds."""
+        return Statement("fields.rank", parts={"number": [self.number(field)]})
 
-def rank(field: Field) -> Statement:
-    """The number of a group, 0 for groups of other kinds."""
-    return Statement("fields.rank", parts={"number": [number(field)]})
+    def conditions(self, filters: Sequence[Filter]) -> list[Statement]:
+        """All that the filters ask of a row."""
+        return [self._condition(one) for one in filters] or [EVERYTHING]
+
+    def _text(self, field: Field) -> Statement:
+        if isinstance(field, Path):
+            return self._of_json("fields.text", field)
+        return self.token(field)
+
+    def _of_json(self, piece: str, path: Path) -> Statement:
+        json = [Statement("frames.name", {"name": self._names[path]})]
+        inner = {
+            "unquoted": [Statement("fields.unquoted", parts={"json": json})],
+            "parsed": [Statement("fields.parsed", parts={"json": json})],
+        }
+        return Statement(piece, parts={"json": json, **inner})
+
+    def _condition(self, found: Filter) -> Statement:
+        match found:
+            case words.And(filters):
+                return Statement("filters.all", parts={"filters": self.conditions(filters)})
+            case words.Or(filters):
+                return Statement("filters.any", parts={"filters": self.conditions(filters)})
+            case words.Not(inner):
+                return _not(self._condition(inner))
+        field = field_named(found.field, "")
+        match found:
+            case words.Exists():
+                return Statement("filters.exists", parts={"token": [self.token(field)]})
+            case words.Is(_, value):
+                return self._among(field, [value])
+            case words.IsNot(_, value):
+                return _not(self._among(field, [value]))
+            case words.In(_, values):
+                return self._among(field, values)
+            case words.NotIn(_, values):
+                return _not(self._among(field, values))
+            case words.Contains(_, value) | words.StartsWith(_, value):
+                return _said(found, "text", self._text(field), value)
+        return _said(found, "number", self.number(field), found.value)
+
+    def _among(self, field: Field, values: Sequence[Value]) -> Statement:
+        """One of these values: numbers are compared as numbers, all others by their tokens."""
+        numbers = [value for value in values if type(value) is float]
+        tokens = [_token_of(value, field) for value in values if type(value) is not float]
+        found = []
+        if tokens:
+            found.append(_one_of("same", "among", tokens, {"token": [self.token(field)]}))
+        if numbers:
+            number = {"number": [self.number(field)]}
+            found.append(_one_of("same_number", "among_numbers", numbers, number))
+        return Statement("filters.any", parts={"filters": found})
 
 
 def has_rank(field: Field) -> bool:
@@ -50,17 +109,20 @@ def has_rank(field: Field) -> bool:
     return not isinstance(field, Column)
 
 
-def _text(field: Field) -> Statement:
-    return _of_json("fields.text", field) if isinstance(field, Path) else token(field)
+def in_numbers(field: Field) -> bool:
+    """Whether the number that a field holds stands beside the payload, already read."""
+    return isinstance(field, Path) and field.document == "payload" and len(field.keys) == 1
 
 
-def _of_json(piece: str, path: Path) -> Statement:
-    json = [_json(path)]
-    inner = {
-        "unquoted": [Statement("fields.unquoted", parts={"json": json})],
-        "parsed": [Statement("fields.parsed", parts={"json": json})],
-    }
-    return Statement(piece, parts={"json": json, **inner})
+def fields_of(found: Filter) -> Iterator[Field]:
+    """The fields that a filter is about."""
+    if isinstance(found, words.And | words.Or):
+        for inner in found.filters:
+            yield from fields_of(inner)
+    elif isinstance(found, words.Not):
+        yield from fields_of(found.filter)
+    else:
+        yield field_named(found.field, "")
 
 
 def _json(path: Path) -> Statement:
@@ -68,10 +130,8 @@ def _json(path: Path) -> Statement:
     reached = Statement(f"fields.{path.document}")
     for key in path.keys:
         values = {"key": key, "path": _json_path(key)}
-        member = {"document": [reached]}
-        inner = {"reached": [Statement("fields.reached", values, member)]}
-        reached = Statement("fields.member", values, {**member, **inner})
-    return reached
+        reached = Statement("fields.member", values, {"document": [reached]})
+    return Statement("fields.value", parts={"reached": [reached]})
 
 
 def _json_path(key: str) -> str:
@@ -81,32 +141,6 @@ def _json_path(key: str) -> str:
         return f"/{key}"
     escaped = key.replace("\\", "\\\\").replace('"', '\\"')
     return f'$."{escaped}"'
-
-
-def _condition(found: Filter) -> Statement:
-    match found:
-        case words.And(filters):
-            return Statement("filters.all", parts={"filters": [_condition(f) for f in filters]})
-        case words.Or(filters):
-            return Statement("filters.any", parts={"filters": [_condition(f) for f in filters]})
-        case words.Not(inner):
-            return _not(_condition(inner))
-        case words.IsNot(field, value):
-            return _not(_among(field_named(field, ""), [value]))
-        case words.NotIn(field, values):
-            return _not(_among(field_named(field, ""), values))
-        case words.Is(field, value):
-            return _among(field_named(field, ""), [value])
-        case words.In(field, values):
-            return _among(field_named(field, ""), values)
-        case words.Exists(field):
-            return Statement("filters.exists", parts={"token": [token(field_named(field, ""))]})
-        case words.Contains(field, value) | words.StartsWith(field, value):
-            return _said(found, "text", _text(field_named(field, "")), value)
-        case words.Gt(field, value) | words.Gte(field, value) | words.Lt(field, value):
-            return _said(found, "number", number(field_named(field, "")), value)
-        case words.Lte(field, value):
-            return _said(found, "number", number(field_named(field, "")), value)
 
 
 def _not(inner: Statement) -> Statement:
@@ -119,23 +153,11 @@ def _said(found: Filter, hole: str, of: Statement, value: str | float) -> Statem
     return Statement(f"filters.{name}", {"value": value}, {hole: [of]})
 
 
-def _among(field: Field, values: Sequence[Value]) -> Statement:
-    """One of these values: the numbers are compared as numbers, all others by their tokens."""
-    numbers = [value for value in values if type(value) is float]
-    tokens = [_token_of(value, field) for value in values if type(value) is not float]
-    found = []
-    if tokens:
-        found.append(_one_of("same", "among", tokens, {"token": [token(field)]}))
-    if numbers:
-        found.append(_one_of("same_number", "among_numbers", numbers, {"number": [number(field)]}))
-    return Statement("filters.any", parts={"filters": found})
-
-
 def _one_of(
     one: str,
     several: str,
     values: Sequence[str] | Sequence[float],
-    parts: dict[str, Sequence[Statement]],
+    parts: Mapping[str, Sequence[Statement]],
 ) -> Statement:
     if len(values) == 1:
         return Statement(f"filters.{one}", {"value": values[0]}, parts)

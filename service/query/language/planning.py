@@ -14,12 +14,10 @@ from zoneinfo import ZoneInfo
 
 from service.query.buckets import bucket_starts
 from service.query.catalog import MINUTE
-from service.query.language import words
-from service.query.language.conditions import EVERYTHING, condition, has_rank, number, rank, token
-from service.query.language.fields import Column, Field, field_named
+from service.query.language.conditions import EVERYTHING, Terms, fields_of, has_rank, in_numbers
+from service.query.language.fields import Column, Field, Path
 from service.query.language.metrics import Metric
 from service.query.language.question import Question
-from service.query.language.words import Filter
 from service.query.parameters import Range
 from service.query.planner import cover
 from service.storage.protocol import Statement
@@ -97,7 +95,7 @@ def _of_range(question: Question, facts: _Facts, page: Statement) -> dict[str, S
 def _grouped(
     question: Question, facts: _Facts, keys: Sequence[Statement], which: Statement
 ) -> Statement:
-    parts = {"metrics": _metrics(question), "facts": [facts.statement], "which": [which]}
+    parts = {"metrics": _metrics(question, facts), "facts": [facts.statement], "which": [which]}
     if not keys:
         return Statement("frames.whole", parts=parts)
     return Statement("frames.grouped", parts={**parts, "keys": keys})
@@ -108,7 +106,7 @@ def _page(question: Question, facts: _Facts) -> Statement:
         "frames.page",
         parts={
             "keys": _names(question),
-            "metrics": _metrics(question),
+            "metrics": _metrics(question, facts),
             "facts": [facts.statement],
             "order": _order(question),
         },
@@ -144,8 +142,8 @@ def _name(name: str) -> Statement:
     return Statement("frames.name", {"name": name})
 
 
-def _metrics(question: Question) -> list[Statement]:
-    rolled = _of_minutes(question)
+def _metrics(question: Question, facts: _Facts) -> list[Statement]:
+    rolled = facts.source != "raw"
     fields = _numbers(question)
     return [
         _column(f"metric{n}", _metric(metric, fields, rolled))
@@ -172,7 +170,13 @@ def _facts(question: Question, time: Range) -> _Facts:
     starts = (
         bucket_starts(time.start, time.end, question.interval, zone) if question.interval else ()
     )
-    parts = {"columns": _columns(question, starts), "filters": condition(question.filters)}
+    paths = _paths(question)
+    terms = Terms(paths)
+    parts = {
+        "columns": _columns(question, terms, starts),
+        "filters": terms.conditions(question.filters),
+        "jsons": terms.jsons(),
+    }
     edges = {"start": time.start, "end": time.end}
     if _of_minutes(question) and all(start % MINUTE == 0 for start in starts):
         minutes = cover(time, MINUTE, open_end=False)
@@ -180,7 +184,8 @@ def _facts(question: Question, time: Range) -> _Facts:
         values = {**edges, **minutes.values()}
         source: Source = "mixed" if raw else "rollup"
         return _Facts(Statement("facts.minutes", values, parts), starts, source)
-    return _Facts(Statement("facts.rows", edges, parts), starts, "raw")
+    rows = "facts.opened_rows" if paths else "facts.rows"
+    return _Facts(Statement(rows, edges, parts), starts, "raw")
 
 
 def _of_minutes(question: Question) -> bool:
@@ -188,28 +193,28 @@ def _of_minutes(question: Question) -> bool:
     return (
         all(metric.kind in {"events", "rate"} for metric in question.metrics)
         and all(group == _EVENT_TYPE for group in question.groups)
-        and all(_only_of_type(found) for found in question.filters)
+        and all(field == _EVENT_TYPE for one in question.filters for field in fields_of(one))
     )
 
 
-def _only_of_type(found: Filter) -> bool:
-    if isinstance(found, words.And | words.Or):
-        return all(map(_only_of_type, found.filters))
-    if isinstance(found, words.Not):
-        return _only_of_type(found.filter)
-    return field_named(found.field, "") == _EVENT_TYPE
+def _paths(question: Question) -> list[Path]:
+    """The paths into documents that have to be followed, each once."""
+    numbers = [field for field in _numbers(question) if not in_numbers(field)]
+    filtered = [field for found in question.filters for field in fields_of(found)]
+    used = [*question.groups, *numbers, *filtered]
+    return list(dict.fromkeys(field for field in used if isinstance(field, Path)))
 
 
-def _columns(question: Question, starts: Sequence[int]) -> list[Statement]:
+def _columns(question: Question, terms: Terms, starts: Sequence[int]) -> list[Statement]:
     """What the facts have to have for the question's keys and metrics."""
     columns = [_column("bucket", _bucket(starts, question.interval))] if starts else []
     for n, group in enumerate(question.groups):
-        pieces = [token(group), rank(group)]
+        pieces = [terms.token(group), terms.rank(group)]
         columns += [
             _column(name, piece)
             for name, piece in zip(group_columns(n, group), pieces, strict=False)
         ]
-    columns += [_column(f"number{n}", number(of)) for n, of in enumerate(_numbers(question))]
+    columns += [_column(f"number{n}", terms.number(of)) for n, of in enumerate(_numbers(question))]
     kinds = {metric.kind for metric in question.metrics}
     if kinds & {"users", "events_per_user"}:
         columns.append(Statement("fields.user_key"))

@@ -1,0 +1,46 @@
+"""The examples of docs/api-query.md are asked, and answered as the page says."""
+
+import json
+import re
+
+import pytest
+
+from service.errors import InvalidInput
+from service.query.cache import AnswerCache
+from service.query.language.reading import read_question
+from service.query.run import Questions
+from service.settings import Settings
+from tests.building import TENANT
+from tests.house.tables import ROOT
+from tests.queries.test_engines_agree import flights
+from tests.storing import AStream, put
+
+PAGE = (ROOT / "docs" / "api-query.md").read_text("utf-8")
+BLOCKS = re.findall(r"```json\n(.*?)```", PAGE, re.S)
+EXAMPLES = list(zip(BLOCKS[::2], BLOCKS[1::2], strict=True))
+FLIGHTS = 6_000
+
+
+async def test_the_examples_are_answered_as_the_page_says(store):
+    await put(store, flights(FLIGHTS))
+    questions = Questions(store, AStream(), AnswerCache(0), Settings())
+    given = [await ask(questions, query) for query, _ in EXAMPLES]
+    assert given == [json.loads(answer) for _, answer in EXAMPLES]
+
+
+async def ask(questions: Questions, query: str) -> object:
+    """The answer, or what is said of what is wrong."""
+    try:
+        question = read_question(query.encode(), 0)
+    except InvalidInput as error:
+        return str(error)
+    return json.loads((await questions.query(TENANT, question)).document)
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) > 4
+
+
+@pytest.mark.parametrize("name", ["metrics", "dimensions", "filters", "compare", "cursor"])
+def test_the_fields_are_in_the_table(name):
+    assert f"| `{name}` |" in PAGE
