@@ -1,4 +1,4 @@
--- What a composed question is made of, piece by piece: docs/decisions/0010-questions-from-pieces.md.
+-- What a composed question is made of, piece by piece: docs/decisions/0014-queries-from-pieces.md.
 -- Each piece has a name and a line about it; <holes> are filled with other pieces.
 
 -- whole: One row over all facts.

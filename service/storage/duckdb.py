@@ -259,11 +259,14 @@ def _execute_one(
     text, values = bound(ordered, DuckDBStore.dialect)
     if (parsed := _parsed.get(text)) is None:
         [parsed] = connection.extract_statements(text)
+        if len(_parsed) >= _MOST_PARSED:  # queries may be composed in ever new ways
+            _parsed.clear()
         _parsed[text] = parsed
     return connection.execute(parsed, values)
 
 
 _parsed: dict[str, duckdb.Statement] = {}
+_MOST_PARSED = 1000
 
 
 @contextmanager

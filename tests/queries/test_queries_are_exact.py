@@ -167,7 +167,12 @@ def compared(draw, start, end):
     )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)
 @given(st.data())
 def test_a_query_about_any_events(asked, data):
     zone, start, end = data.draw(ranges())

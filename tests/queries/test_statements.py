@@ -19,7 +19,7 @@ from tests.building import NOON, TENANT, an_event
 from tests.storing import put
 
 GOLDEN = Path(__file__).parent / "golden.json"
-NAMES = sorted({file.name.split(".")[0] for file in directory("queries").iterdir()})
+NAMES = sorted({f.name.split(".")[0] for f in directory("queries").iterdir() if f.is_file()})
 ELSEWHERE = {"append_rows", "append_customers", "recognise", "migrations_done", "migrators_at_work"}
 ELSEWHERE |= {"end_call", "table_identity", "migrators_say", "retention_held"}
 """The contract of the store and the tests of migrations and retention cover them."""

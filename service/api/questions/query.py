@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from service.api.answers import Answer
 from service.api.guards import QUERIES
 from service.api.openapi import Said, body_of, change, data, refusal
-from service.api.served import ASKING_PARAMETERS, Asking
+from service.api.served import ASKING_ANSWERS, ASKING_PARAMETERS, Asking
 from service.query.language.answer import Row, Totals
 from service.query.language.reading import read_question
 from service.query.language.words import Query, Span
@@ -91,6 +91,7 @@ _QUERY = Said(
         refusal(400, "The query is wrong; the message names the place and what is allowed there."),
         refusal(401, "No API key or token, or not a valid one."),
         refusal(403, "The key has not the scope `read`."),
+        *ASKING_ANSWERS,
         refusal(408, "The body did not arrive in time."),
         refusal(413, "More bytes than a query may have."),
         refusal(415, "The body is not JSON."),

@@ -28,6 +28,9 @@ from service.query.parameters import (
 MOST_ROWS = 20_000
 """Rows that one answer may have: groups times buckets."""
 
+PREVIOUS = "previous"
+"""What a range is compared with: the time of equal length before it."""
+
 _UNITS = {
     "s": catalog.SECOND,
     "m": catalog.MINUTE,
@@ -214,10 +217,15 @@ def _range(found: str | Span, place: str, now_ms: int) -> Range:
 def _compared(found: str | Span | None, time: Range, now_ms: int) -> Range | None:
     if found is None:
         return None
-    if found == "previous":
+    if found == PREVIOUS:
         if (before := 2 * time.start - time.end) < EARLIEST:
             raise InvalidInput("`compare`: there is no time before a range that long", "compare")
         return Range(before, time.start)
+    if isinstance(found, str):
+        near = meant(found, [PREVIOUS])
+        raise InvalidInput(
+            f'`compare` must be {PREVIOUS}, or {{"start": …, "end": …}}{near}', "compare"
+        )
     return _range(found, "compare", now_ms)
 
 

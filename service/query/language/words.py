@@ -1,6 +1,6 @@
 """The grammar of a query: the document's fields, and what a filter may be."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -139,7 +139,7 @@ class Query(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     range: str | Span = "24h"
     interval: str | None = None
     tz: str = "UTC"
-    compare: Literal["previous"] | Span | None = None
+    compare: str | Span | None = None
     order: tuple[str, ...] = ()
     limit: Annotated[int, Meta(ge=1, le=MOST_LIMIT)] = USUAL_LIMIT
     cursor: str | None = None
