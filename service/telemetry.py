@@ -81,6 +81,9 @@ events_expired = _counter(
 accounts_failures = _counter(
     "headrace_accounts_failures", "Readings of the accounts' database that failed."
 )
+keys_refused = _counter(
+    "headrace_keys_refused", "Calls with an API key that is unknown or has ended.", "why"
+)
 shared_failures = _counter(
     "headrace_shared_failures", "Calls of the memory that processes share (Redis) that failed."
 )

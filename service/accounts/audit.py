@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.database import metadata
 
 KEY_MADE = "key.made"
+KEY_CHANGED = "key.changed"
+KEY_ROTATED = "key.rotated"
 KEY_REVOKED = "key.revoked"
 BOOTSTRAP_REPLACED = "key.bootstrap_replaced"
 SIGNING_MADE = "signing_token.made"

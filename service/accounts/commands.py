@@ -12,7 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.accounts.addresses import account_of
 from service.accounts.environments import Environment, Environments
-from service.accounts.keys import SCOPES, Key, Keys, NewKey
+from service.accounts.key_rows import Key
+from service.accounts.keys import Keys, NewKey
+from service.accounts.principals import SCOPES
 from service.accounts.sealing import Sealing
 from service.accounts.sessions import end_all
 from service.accounts.users import Users

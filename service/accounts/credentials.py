@@ -12,6 +12,8 @@ from service.errors import InvalidInput
 USUAL_GRACE = 24 * 3600
 """Seconds for which a credential that was rotated stays valid beside its successor."""
 LONGEST_GRACE = 30 * USUAL_GRACE
+REMEMBERED_MS = 30 * 24 * 3600 * 1000
+"""How long a credential that has ended is told from one that never was."""
 
 _SHOWN = 10
 """Most characters of a text that lists show, so that people recognise it; a quarter at most."""

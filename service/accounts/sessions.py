@@ -30,8 +30,8 @@ from service.accounts import audit
 from service.accounts.audit import Actor
 from service.accounts.environments import environments
 from service.accounts.follower import Change, Follower
-from service.accounts.keys import SCOPES, Principal
 from service.accounts.memberships import MEMBER, OWNER, belonging
+from service.accounts.principals import SCOPES, Principal
 from service.accounts.tokens import Claims, Tokens
 from service.accounts.users import User, user_of, users
 from service.accounts.uses import Uses

@@ -15,13 +15,8 @@ from hashlib import blake2b
 from sqlalchemy import RowMapping, select, update
 
 from service.accounts.follower import Change, Follower
-from service.accounts.keys import (
-    Principal,
-    api_keys,
-    key_of_row,
-    place_of,
-    principal_of,
-)
+from service.accounts.key_rows import api_keys, key_of_row, place_of, principal_of
+from service.accounts.principals import Principal
 from service.accounts.sealing import Sealing
 from service.accounts.uses import Uses
 from service.database import Database

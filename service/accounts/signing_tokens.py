@@ -7,6 +7,7 @@ digest is all that is kept (docs/decisions/0013).
 import math
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -29,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.accounts import audit
 from service.accounts.audit import Actor
 from service.accounts.credentials import (
+    REMEMBERED_MS,
     USUAL_GRACE,
     check_name,
     digest_of,
@@ -43,7 +45,14 @@ from service.accounts.environments import environments
 from service.accounts.follower import Change, Follower
 from service.accounts.uses import Uses
 from service.database import Database, heard, metadata
-from service.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
+from service.errors import (
+    AccountsUnavailable,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Unauthenticated,
+)
 
 Scheme = Literal["hkdf", "hkdf-swapped", "shell"]
 """How a sender derives the key that he signs with."""
@@ -51,9 +60,6 @@ Scheme = Literal["hkdf", "hkdf-swapped", "shell"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 MOST_TOKENS = 100
 """Live tokens of one environment: every process keeps all of them in memory."""
-
-_REMEMBERED_MS = 30 * 24 * 3600 * 1000
-"""How long a token that has ended is told from one that never was."""
 
 signing_tokens = Table(
     "signing_tokens",
@@ -227,7 +233,8 @@ class SigningTokens:
                 await _set(connection, token_id, expires_at=ends)
                 made = await _make(connection, _same(former), environment_id, by, former.id)
                 await _set(connection, token_id, successor_id=made.token.id)
-        await self._known.read_again()
+        with suppress(AccountsUnavailable):  # it is done, and its text cannot be had again
+            await self._known.read_again()
         return made
 
     async def revoke(
@@ -291,16 +298,21 @@ async def _make(
     return NewSigningToken(text, await _find(connection, row["id"], environment_id))
 
 
-async def _check_room(connection: AsyncConnection, environment_id: str) -> None:
-    there = select(environments.c.id).where(environments.c.id == environment_id)
-    if (await connection.execute(there)).first() is None:
-        raise NotFound(f"there is no environment {environment_id}")
+async def live_tokens(connection: AsyncConnection, environment_id: str) -> int:
+    """How many tokens of an environment are good now."""
     live = select(func.count()).where(
         signing_tokens.c.environment_id == environment_id,
         signing_tokens.c.revoked_at.is_(None),
         or_(signing_tokens.c.expires_at.is_(None), signing_tokens.c.expires_at > now_ms()),
     )
-    if (await connection.execute(live)).scalar_one() >= MOST_TOKENS:
+    return (await connection.execute(live)).scalar_one()
+
+
+async def _check_room(connection: AsyncConnection, environment_id: str) -> None:
+    there = select(environments.c.id).where(environments.c.id == environment_id)
+    if (await connection.execute(there)).first() is None:
+        raise NotFound(f"there is no environment {environment_id}")
+    if await live_tokens(connection, environment_id) >= MOST_TOKENS:
         raise InvalidInput(f"an environment has at most {MOST_TOKENS} tokens: revoke one first")
 
 
@@ -337,4 +349,4 @@ def _token(row: RowMapping) -> SigningToken:
 
 
 def _is_forgotten(token: SigningToken) -> bool:
-    return token.ends_at + _REMEMBERED_MS <= now_ms()
+    return token.ends_at + REMEMBERED_MS <= now_ms()

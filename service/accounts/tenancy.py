@@ -19,12 +19,13 @@ from service.accounts.environments import (
     environments,
     new_environment,
 )
-from service.accounts.keys import live_keys
+from service.accounts.key_rows import live_keys
 from service.accounts.memberships import OWNER, belonging, members, team_members, teams
 from service.accounts.names import check_description, check_name
 from service.accounts.pages import Page, Span, rows_of
 from service.accounts.rights import known, owned, visible
 from service.accounts.sessions import Sessions, end_sessions, heed, heed_environment, sessions
+from service.accounts.signing_tokens import live_tokens
 from service.accounts.users import User, join, user_of, users
 from service.database import Database, heard
 from service.errors import Conflict, InvalidInput, NotFound
@@ -212,6 +213,8 @@ async def _check_empty(connection: AsyncConnection, environment_id: str) -> None
         raise Conflict("the default environment cannot be deleted")
     if await live_keys(connection, environment_id):
         raise Conflict("the environment has live API keys: revoke them first")
+    if await live_tokens(connection, environment_id):
+        raise Conflict("the environment has live signing tokens: revoke them first")
     theirs = select(func.count()).where(teams.c.environment_id == environment_id)
     if (await connection.execute(theirs)).scalar_one():
         raise Conflict("the environment has teams: delete them first")

@@ -15,18 +15,24 @@ NOTE_SECONDS = 60.0
 
 
 class Uses:
-    """Times of last use (ms since 1970 UTC), for the column `last_used_at` of a table with `id`.
+    """Times of last use (ms since 1970 UTC), for a `column` of a table with `id`.
 
     `more` names columns that are written with it. A process that dies loses those of the last
     minute.
     """
 
     def __init__(
-        self, database: Database, table: Table, *more: str, every: float = NOTE_SECONDS
+        self,
+        database: Database,
+        table: Table,
+        *more: str,
+        column: str = "last_used_at",
+        every: float = NOTE_SECONDS,
     ) -> None:
         self._database = database
         self._table = table
         self._more = more
+        self._column = table.c[column]
         self._every = every
         self._used: dict[str, tuple[Any, ...]] = {}
         self._written_at = time.monotonic()
@@ -57,10 +63,10 @@ class Uses:
 
     def _statement(self) -> Update:
         """Another process may have seen a later use."""
-        columns, at = self._table.c, bindparam("at", type_=BigInteger)
-        earlier = or_(columns.last_used_at.is_(None), columns.last_used_at < at)
-        changes = {"last_used_at": at} | {name: bindparam(_bound(name)) for name in self._more}
-        mine = update(self._table).where(columns.id == bindparam("row"), earlier)
+        at = bindparam("at", type_=BigInteger)
+        earlier = or_(self._column.is_(None), self._column < at)
+        changes = {self._column.name: at} | {name: bindparam(_bound(name)) for name in self._more}
+        mine = update(self._table).where(self._table.c.id == bindparam("row"), earlier)
         return mine.values(**changes)
 
     async def close(self) -> None:

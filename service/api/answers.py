@@ -12,7 +12,7 @@ from litestar import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from service.accounts.keys import Principal
+from service.accounts.principals import Principal
 
 Header = tuple[bytes, bytes]
 

@@ -72,6 +72,12 @@ def expiry_of(moment: datetime | None) -> int | None:
     return at
 
 
+def said_in(form: msgspec.Struct) -> dict[str, Any]:
+    """The fields of a form that were said, by their Python names."""
+    fields = msgspec.structs.asdict(form)
+    return {name: value for name, value in fields.items() if value is not msgspec.UNSET}
+
+
 def _wrong(text: str) -> InvalidInput:
     for pattern in (_MISSING, _UNKNOWN, _PLACE):
         if found := pattern.search(text):

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from service.accounts.environments import DEFAULT_ENVIRONMENT
-from service.accounts.keys import Principal
 from service.accounts.memberships import MEMBER, OWNER
+from service.accounts.principals import Principal
 from service.accounts.sessions import SignedIn
 from service.accounts.signatures import Signed
 from service.accounts.tokens import is_token

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-from service.accounts.keys import SCOPES
+from service.accounts.principals import SCOPES
 from service.errors import Unauthenticated
 from tests.whole import Whole
 

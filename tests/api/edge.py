@@ -15,7 +15,7 @@ import httpx2
 import msgspec
 import uvicorn
 
-from service.accounts.keys import Principal
+from service.accounts.principals import Principal
 from service.accounts.sessions import SignedIn
 from service.api.wire import HeadraceProtocol
 from service.app import create_app

@@ -185,6 +185,9 @@ async def test_one_with_live_keys_or_events_stays(bob: Person, accounts: Account
     key = (await bob.post("/api/auth/api-key", {"name": "k"})).json()["data"]["keyId"]
     assert (await bob.delete(f"/api/envs/{env}")).status_code == 409
     await bob.delete(f"/api/auth/api-key/{key}")
+    token = await bob.post("/api/v1/signing-tokens", {"accountId": "a", "workspaceId": "w"})
+    assert (await bob.delete(f"/api/envs/{env}")).status_code == 409
+    await bob.delete(f"/api/v1/signing-tokens/{token.json()['data']['tokenId']}")
     accounts.full.add(env)
     assert "events" in (await bob.delete(f"/api/envs/{env}")).json()["detail"]
     accounts.full.clear()

@@ -10,7 +10,7 @@ import pytest
 from litestar import Litestar, get
 from structlog.testing import capture_logs
 
-from service.accounts.keys import SCOPES
+from service.accounts.principals import SCOPES
 from service.api.guards import Rule
 from service.app import create_app
 from service.limits import Standing

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from service.accounts.keys import Principal
+from service.accounts.principals import Principal
 from service.api.tier_limits import NO_LIMIT
 from service.errors import AnalyticsUnavailable
 from service.limits import LocalLimits

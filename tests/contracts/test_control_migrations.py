@@ -9,12 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
-from service.accounts import codes, keys, sessions
+from service.accounts import codes, key_rows, sessions
 from service.database import Database, downgrade, is_current, open_database, upgrade
 from service.errors import MigrationError
 from service.settings import Settings
 
-DECLARED = keys.api_keys.metadata
+DECLARED = key_rows.api_keys.metadata
 assert codes.codes.metadata is sessions.sessions.metadata is DECLARED
 
 

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from service.accounts import follower
+from service.accounts.audit_log import Asked
 from service.accounts.commands import borrowed_key
 from service.accounts.environments import DEFAULT_ENVIRONMENT, Environments
+from service.accounts.key_rows import MOST_KEYS
 from service.accounts.keys import Keys
 from service.database import open_database, upgrade
-from service.errors import InvalidInput, InvalidKey, NotFound, SettingsError
+from service.errors import Conflict, InvalidInput, InvalidKey, NotFound, SettingsError
 from service.settings import Settings
+from tests.signing import opened_accounts
 
 
 @pytest.fixture
@@ -194,3 +197,121 @@ async def test_with_a_bootstrap_key_nothing_needs_to_be_borrowed(keys, tmp_path)
     async with borrowed_key(settings) as text:
         assert text == "evp_from_the_environment"
     assert await keys.list() == []
+
+
+async def test_a_rotated_key_stays_valid_beside_its_successor(keys):
+    former = await keys.create("collector", ["ingest"], tier="pro")
+    new = await keys.rotate(former.key.id)
+    for text in (former.text, new.text):
+        principal = await keys.verify(text)
+        assert (principal.name, principal.tier) == ("collector", "pro")
+        assert principal.scopes == {"ingest"}
+    still = await keys.get(former.key.id)
+    assert still.successor_id == new.key.id
+    assert 0 < still.expires_at - time.time() * 1000 <= 24 * 3600 * 1000
+    assert new.key.expires_at is None
+
+
+async def test_a_key_rotated_without_grace_ends_at_once(keys):
+    former = await keys.create("collector", ["ingest"])
+    new = await keys.rotate(former.key.id, grace=0)
+    assert await is_refused(keys, former.text)
+    assert not await is_refused(keys, new.text)
+
+
+async def test_a_grace_never_lets_a_key_live_longer_than_it_would_have(keys):
+    end = time.time_ns() // 1_000_000 + 3_600_000
+    former = await keys.create("collector", ["ingest"], expires_at=end)
+    new = await keys.rotate(former.key.id)
+    assert (await keys.get(former.key.id)).expires_at == end
+    span = former.key.expires_at - former.key.created_at
+    assert new.key.expires_at - new.key.created_at == pytest.approx(span, abs=1000)
+
+
+async def test_what_has_a_successor_or_has_ended_is_not_rotated(keys):
+    former = await keys.create("collector", ["ingest"])
+    new = await keys.rotate(former.key.id)
+    with pytest.raises(Conflict, match=new.key.id):
+        await keys.rotate(former.key.id)
+    await keys.revoke(new.key.id)
+    with pytest.raises(Conflict, match="revoked"):
+        await keys.rotate(new.key.id)
+    assert len(await keys.list()) == 2
+
+
+async def test_the_bootstrap_key_is_changed_by_its_setting_alone(keys):
+    await keys.ensure_bootstrap("evp_from_the_environment")
+    with pytest.raises(Conflict, match="HEADRACE_BOOTSTRAP_API_KEY"):
+        await keys.rotate("key_bootstrap")
+    with pytest.raises(Conflict, match="HEADRACE_BOOTSTRAP_API_KEY"):
+        await keys.change("key_bootstrap", {"name": "mine"})
+
+
+async def test_an_environment_full_of_keys_rotates_without_grace_alone(keys):
+    made = [await keys.create(f"k{n}", ["read"]) for n in range(MOST_KEYS)]
+    with pytest.raises(InvalidInput, match="at most 100"):
+        await keys.rotate(made[0].key.id)
+    assert (await keys.get(made[0].key.id)).expires_at is None
+    assert await keys.rotate(made[0].key.id, grace=0)
+
+
+async def test_a_change_holds_at_once_and_leaves_the_rest(keys):
+    new = await keys.create("collector", ["ingest", "read"])
+    await keys.verify(new.text)
+    await keys.change(new.key.id, {"scopes": ["read"], "tier": "free"})
+    principal = await keys.verify(new.text)
+    assert (principal.name, principal.scopes, principal.tier) == ("collector", {"read"}, "free")
+
+
+async def test_an_end_can_be_set_moved_and_taken_away(keys):
+    new = await keys.create("collector", ["read"])
+    await keys.change(new.key.id, {"expires_at": 1})
+    assert await is_refused(keys, new.text)
+    with pytest.raises(Conflict, match="expired"):
+        await keys.change(new.key.id, {"expires_at": None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"name": ""}, InvalidInput),
+        ({"scopes": []}, InvalidInput),
+        ({"scopes": ["root"]}, InvalidInput),
+        ({"tier": "golden"}, InvalidInput),
+    ],
+)
+async def test_a_change_that_makes_no_sense_changes_nothing(keys, changes, wrong):
+    new = await keys.create("collector", ["read"])
+    with pytest.raises(wrong):
+        await keys.change(new.key.id, changes)
+    assert await keys.get(new.key.id) == new.key
+
+
+@pytest.mark.parametrize("grace", [-1, 31 * 24 * 3600])
+async def test_a_grace_is_between_nothing_and_thirty_days(keys, grace):
+    new = await keys.create("collector", ["read"])
+    with pytest.raises(InvalidInput, match="30 days"):
+        await keys.rotate(new.key.id, grace)
+
+
+async def test_the_list_tells_when_a_key_was_last_brought_after_its_end(keys):
+    gone = await keys.create("gone", ["read"])
+    await keys.create("never brought", ["read"])
+    await keys.revoke(gone.key.id)
+    assert await is_refused(keys, gone.text)
+    await keys.close()
+    by_name = {key.name: key for key in await keys.list()}
+    assert by_name["gone"].last_refused_at >= by_name["gone"].revoked_at
+    assert by_name["never brought"].last_refused_at is None
+
+
+async def test_rotating_and_changing_are_noted_without_the_key(keys, tmp_path):
+    former = await keys.create("collector", ["ingest"])
+    await keys.change(former.key.id, {"name": "sender"})
+    new = await keys.rotate(former.key.id)
+    async with opened_accounts(tmp_path) as accounts:
+        page = await accounts.audit.page(Asked(DEFAULT_ENVIRONMENT))
+    assert [entry.action for entry in page.entries] == ["key.rotated", "key.changed", "key.made"]
+    assert page.entries[0].details["replaces"] == former.key.id
+    assert page.entries[1].details == {"name": "sender"}
+    assert new.text not in repr(page)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.accounts.keys import api_keys
+from service.accounts.key_rows import api_keys
 from service.accounts.uses import Uses
 from tests.signing import Accounts, opened_accounts
 

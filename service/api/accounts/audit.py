@@ -10,7 +10,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.accounts.audit_log import MOST, USUAL, Asked, AuditLog, Entry
-from service.accounts.keys import Principal
+from service.accounts.principals import Principal
 from service.api.answers import Answer, Success, headers_of, iso, json_answer
 from service.api.guards import ADMINISTERS, Gate
 from service.api.openapi import Said, data, read, refusal, text_parameter

@@ -1,6 +1,5 @@
 """`/api/v1/signing-tokens`: who may send signed events for an account and a workspace."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +8,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.accounts.audit import Actor
-from service.accounts.credentials import LONGEST_GRACE, USUAL_GRACE
-from service.accounts.keys import Principal
+from service.accounts.principals import Principal
 from service.accounts.signing_tokens import (
     SCHEMES,
     NewSigningToken,
@@ -20,10 +18,11 @@ from service.accounts.signing_tokens import (
     Wanted,
 )
 from service.api.answers import Answer, Success, headers_of, iso, iso_if, json_answer
-from service.api.forms import expiry_of, read_form
+from service.api.forms import expiry_of, read_form, said_in
 from service.api.guards import ADMINISTERS, OWNS, Gate, Rule
 from service.api.openapi import Said, body_of, change, data, read, refusal, text_parameter
 from service.api.rate_limits import Turnstile
+from service.api.rotation import OVER, ROTATION, read_grace
 
 
 class TokenRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -43,12 +42,6 @@ class TokenChange(msgspec.Struct, rename="camel", forbid_unknown_fields=True, om
     name: str | msgspec.UnsetType = msgspec.UNSET
     scheme: Scheme | msgspec.UnsetType | None = msgspec.UNSET
     requires_nonce: bool | msgspec.UnsetType = msgspec.UNSET
-
-
-class Rotation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """For how long the former one stays valid beside its successor."""
-
-    grace_seconds: int = USUAL_GRACE
 
 
 class TokenReport(msgspec.Struct, rename="camel", kw_only=True):
@@ -131,12 +124,7 @@ class SigningTokenRoutes:
         """
         caller, by = await self._caller(request, OWNS)
         form = await read_form(request, TokenChange)
-        changes = {
-            name: value
-            for name, value in msgspec.structs.asdict(form).items()
-            if value is not msgspec.UNSET
-        }
-        token = await self._tokens.change(_token_id(request), caller.tenant, changes, by)
+        token = await self._tokens.change(_token_id(request), caller.tenant, said_in(form), by)
         return json_answer(200, Success(data=_report(token)))
 
     async def revoke_token(self, request: Request[Any, Any, Any]) -> Answer:
@@ -155,8 +143,7 @@ class SigningTokenRoutes:
         if nothing is said.
         """
         caller, by = await self._caller(request, OWNS)
-        form = await read_form(request, Rotation, usual=Rotation())
-        grace = form.grace_seconds
+        grace = await read_grace(request)
         new = await self._tokens.rotate(_token_id(request), caller.tenant, grace, by)
         return json_answer(201, Success(data=_new_report(new)))
 
@@ -244,18 +231,6 @@ _CHANGES = {
     "additionalProperties": False,
     "properties": {"name": _NAME, "scheme": _SCHEME, "requiresNonce": {"type": "boolean"}},
 }
-_GRACE = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "graceSeconds": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": LONGEST_GRACE,
-            "default": USUAL_GRACE,
-        }
-    },
-}
 _ID = [text_parameter("token_id", "The token's `tokenId`.", where="path")]
 _WRONG = refusal(400, "A field is wrong; the message names it.")
 _REFUSALS = [
@@ -264,7 +239,6 @@ _REFUSALS = [
     refusal(503, "The accounts' database does not answer; see `Retry-After`."),
 ]
 _NOT_THERE = refusal(404, "There is no such token.")
-_OVER = refusal(409, "The token has expired, was revoked, or has a successor already.")
 _MAKE = Said(
     "signing",
     OWNS,
@@ -287,7 +261,7 @@ _ONE = Said(
 _CHANGE = Said(
     "signing",
     OWNS,
-    [data(200, TokenReport, "Changed.", _TOKEN), _WRONG, *_REFUSALS, _NOT_THERE, _OVER],
+    [data(200, TokenReport, "Changed.", _TOKEN), _WRONG, *_REFUSALS, _NOT_THERE, OVER],
     _ID,
     body=body_of("What shall be different.", json=(_CHANGES, {"scheme": "hkdf"})),
 )
@@ -300,10 +274,7 @@ _REVOKE = Said(
 _ROTATE = Said(
     "signing",
     OWNS,
-    [data(201, NewTokenReport, "The successor.", _NEW), _WRONG, *_REFUSALS, _NOT_THERE, _OVER],
+    [data(201, NewTokenReport, "The successor.", _NEW), _WRONG, *_REFUSALS, _NOT_THERE, OVER],
     _ID,
-    body=replace(
-        body_of("How long the former one stays valid.", json=(_GRACE, {"graceSeconds": 3600})),
-        required=False,
-    ),
+    body=ROTATION,
 )

@@ -1,72 +1,32 @@
-"""`/api/auth/api-key`: the keys of an environment, made, listed and revoked."""
+"""`/api/auth/api-key`: the keys of an environment, made, listed, changed, rotated and revoked."""
 
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.accounts.audit import Actor
-from service.accounts.keys import SCOPES, Key, Keys, NewKey, Principal
-from service.accounts.tiers import TIERS
-from service.api.answers import Answer, Success, headers_of, iso, iso_if, json_answer
-from service.api.forms import expiry_of, read_form
+from service.accounts.keys import Keys
+from service.accounts.principals import Principal
+from service.api.answers import Answer, Success, headers_of, json_answer
+from service.api.events.key_forms import (
+    CHANGES,
+    KEY,
+    NEW_KEY,
+    WANTED,
+    KeyChange,
+    KeyList,
+    KeyReport,
+    KeyRequest,
+    NewKeyReport,
+    new_report,
+    report,
+)
+from service.api.forms import expiry_of, read_form, said_in
 from service.api.guards import KEEPS_KEYS, MAKES_KEYS, Gate, Rule
 from service.api.openapi import Said, body_of, change, data, read, refusal, text_parameter
 from service.api.rate_limits import Turnstile
-
-Scope = Literal["ingest", "read", "admin"]
-
-USUAL_SCOPES: tuple[Scope, ...] = ("ingest", "read")
-"""What a key made over HTTP may do if nothing else is said."""
-
-
-class KeyRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The key that is wanted. A field that nobody knows is refused: it may have been a limit."""
-
-    name: str
-    scopes: list[Scope] = msgspec.field(default_factory=lambda: list(USUAL_SCOPES))
-    expires_at: datetime | None = None
-    tier: str | None = None
-    signs: bool = False
-
-
-class KeyReport(msgspec.Struct, rename="camel"):
-    """What may be told of a key; the key itself was shown once, when it was made."""
-
-    key_id: str
-    name: str
-    prefix: str
-    scopes: list[str]
-    tier: str
-    created_at: str
-    last_used_at: str | None
-    expires_at: str | None
-    revoked_at: str | None
-    signs: bool
-
-
-class KeyList(msgspec.Struct):
-    """The keys of an environment, revoked ones too, oldest first."""
-
-    keys: list[KeyReport]
-
-
-class NewKeyReport(msgspec.Struct, rename="camel"):
-    """A key just made. `apiKey` cannot be had again, nor can `signingSecret`, if it signs."""
-
-    api_key: str
-    message: str
-    key_id: str
-    name: str
-    prefix: str
-    scopes: list[str]
-    tier: str
-    created_at: str
-    expires_at: str | None
-    signs: bool
-    signing_secret: str | msgspec.UnsetType = msgspec.UNSET
+from service.api.rotation import OVER, ROTATION, read_grace
 
 
 class KeyRoutes:
@@ -82,7 +42,10 @@ class KeyRoutes:
         return [
             change("POST", "/api/auth/api-key", self.make_key, _MAKE),
             *read("/api/auth/api-key", self.list_keys, _LIST),
+            *read("/api/auth/api-key/{key_id:str}", self.one_key, _ONE),
+            change("PATCH", "/api/auth/api-key/{key_id:str}", self.change_key, _CHANGE),
             change("DELETE", "/api/auth/api-key/{key_id:str}", self.revoke_key, _REVOKE),
+            change("POST", "/api/auth/api-key/{key_id:str}/rotate", self.rotate_key, _ROTATE),
         ]
 
     async def make_key(self, request: Request[Any, Any, Any]) -> Answer:
@@ -103,13 +66,44 @@ class KeyRoutes:
             signs=form.signs,
             by=by,
         )
-        return json_answer(200, Success(data=_new_report(new)))
+        return json_answer(200, Success(data=new_report(new)))
 
     async def list_keys(self, request: Request[Any, Any, Any]) -> Answer:
         """List the keys."""
         caller, _ = await self._caller(request, KEEPS_KEYS)
         keys = await self._keys.list(caller.tenant)
-        return json_answer(200, Success(data=KeyList([_report(key) for key in keys])))
+        return json_answer(200, Success(data=KeyList([report(key) for key in keys])))
+
+    async def one_key(self, request: Request[Any, Any, Any]) -> Answer:
+        """One key."""
+        caller, _ = await self._caller(request, KEEPS_KEYS)
+        key = await self._keys.get(_key_id(request), caller.tenant)
+        return json_answer(200, Success(data=report(key)))
+
+    async def change_key(self, request: Request[Any, Any, Any]) -> Answer:
+        """Change a key.
+
+        Its name, scopes, tier, or its end (null: none); what is left out stays. It holds
+        everywhere within a second.
+        """
+        caller, by = await self._caller(request, MAKES_KEYS)
+        form = await read_form(request, KeyChange)
+        changes = said_in(form)
+        if "expires_at" in changes:
+            changes["expires_at"] = expiry_of(changes["expires_at"])
+        key = await self._keys.change(_key_id(request), changes, caller.tenant, by)
+        return json_answer(200, Success(data=report(key)))
+
+    async def rotate_key(self, request: Request[Any, Any, Any]) -> Answer:
+        """Rotate a key.
+
+        A new key of the same name, scopes and tier, shown this once; the former one stays valid
+        beside it for `graceSeconds`, a day if nothing is said.
+        """
+        caller, by = await self._caller(request, MAKES_KEYS)
+        grace, former = await read_grace(request), _key_id(request)
+        new = await self._keys.rotate(former, grace, caller.tenant, by)
+        return json_answer(200, Success(data=new_report(new, former)))
 
     async def revoke_key(self, request: Request[Any, Any, Any]) -> Answer:
         """Revoke a key.
@@ -117,8 +111,8 @@ class KeyRoutes:
         It is refused everywhere within a second. Revoking it again changes nothing.
         """
         caller, by = await self._caller(request, KEEPS_KEYS)
-        key = await self._keys.revoke(request.scope["path_params"]["key_id"], caller.tenant, by)
-        return json_answer(200, Success(data=_report(key)))
+        key = await self._keys.revoke(_key_id(request), caller.tenant, by)
+        return json_answer(200, Success(data=report(key)))
 
     async def _caller(self, request: Request[Any, Any, Any], rule: Rule) -> tuple[Principal, Actor]:
         """For whom the request speaks, and how the audit log names him."""
@@ -128,68 +122,12 @@ class KeyRoutes:
         return caller, caller.actor(address)
 
 
-def _new_report(new: NewKey) -> NewKeyReport:
-    key = new.key
-    return NewKeyReport(
-        api_key=new.text,
-        message="API key generated successfully",
-        key_id=key.id,
-        name=key.name,
-        prefix=key.prefix,
-        scopes=sorted(key.scopes),
-        tier=key.tier,
-        created_at=iso(key.created_at),
-        expires_at=iso_if(key.expires_at),
-        signs=key.signs,
-        signing_secret=new.signing_secret or msgspec.UNSET,
-    )
+def _key_id(request: Request[Any, Any, Any]) -> str:
+    return str(request.scope["path_params"]["key_id"])
 
 
-def _report(key: Key) -> KeyReport:
-    return KeyReport(
-        key_id=key.id,
-        name=key.name,
-        prefix=key.prefix,
-        scopes=sorted(key.scopes),
-        tier=key.tier,
-        created_at=iso(key.created_at),
-        last_used_at=iso_if(key.last_used_at),
-        expires_at=iso_if(key.expires_at),
-        revoked_at=iso_if(key.revoked_at),
-        signs=key.signs,
-    )
-
-
-_NEW = {
-    "apiKey": "evp_lV4gXA78mzlEjhpRIoyRx-trBxKs0g701MeEvPcrvZY",
-    "message": "API key generated successfully",
-    "keyId": "key_0123456789abcdef",
-    "name": "Production API Key",
-    "prefix": "evp_lV4gXA",
-    "scopes": ["ingest", "read"],
-    "tier": "free",
-    "createdAt": "2024-01-30T10:00:00.000Z",
-    "expiresAt": None,
-    "signs": False,
-}
-_WANTED = {
-    "type": "object",
-    "required": ["name"],
-    "additionalProperties": False,
-    "properties": {
-        "name": {"type": "string", "minLength": 1, "maxLength": 128},
-        "scopes": {
-            "type": "array",
-            "items": {"type": "string", "enum": list(SCOPES)},
-            "minItems": 1,
-            "default": list(USUAL_SCOPES),
-        },
-        "expiresAt": {"type": ["string", "null"], "format": "date-time"},
-        "tier": {"type": ["string", "null"], "enum": [*TIERS, None]},
-        "signs": {"type": "boolean", "default": False},
-    },
-}
 _TOO_OFTEN = refusal(429, "Too often; see `Retry-After`.")
+_WRONG = refusal(400, "A field is wrong, or the environment has too many keys.")
 _REFUSALS = [
     refusal(401, "No key or token, or not a valid one."),
     refusal(403, "The key has not the scope `admin`, or the user does not own the environment."),
@@ -199,19 +137,41 @@ _MAKE = Said(
     "keys",
     MAKES_KEYS,
     [
-        data(200, NewKeyReport, "The key, this once.", _NEW),
-        refusal(400, "A field is wrong, or the environment has too many keys."),
+        data(200, NewKeyReport, "The key, this once.", NEW_KEY),
+        _WRONG,
         refusal(401, "No token, or not a valid one."),
         refusal(403, "The user does not own the environment, or its tier is smaller."),
         _TOO_OFTEN,
         refusal(500, "The key could not be made: the accounts' database failed."),
     ],
-    body=body_of("The key that is wanted.", json=(_WANTED, {"name": "Production API Key"})),
+    body=body_of("The key that is wanted.", json=(WANTED, {"name": "Production API Key"})),
 )
-_LIST = Said("keys", KEEPS_KEYS, [data(200, KeyList, "The keys."), *_REFUSALS])
-_REVOKE = Said(
+_ID = [text_parameter("key_id", "The key's `keyId`.", where="path")]
+_NOT_THERE = refusal(404, "There is no such key.")
+_LIST = Said("keys", KEEPS_KEYS, [data(200, KeyList, "The keys.", {"keys": [KEY]}), *_REFUSALS])
+_ONE = Said(
+    "keys", KEEPS_KEYS, [data(200, KeyReport, "The key.", KEY), *_REFUSALS, _NOT_THERE], _ID
+)
+_CHANGE = Said(
     "keys",
-    KEEPS_KEYS,
-    [data(200, KeyReport, "Revoked."), *_REFUSALS, refusal(404, "There is no such key.")],
-    [text_parameter("key_id", "The key's `keyId`.", where="path")],
+    MAKES_KEYS,
+    [data(200, KeyReport, "Changed.", KEY), _WRONG, *_REFUSALS, _NOT_THERE, OVER],
+    _ID,
+    body=body_of("What shall be different.", json=(CHANGES, {"name": "collector"})),
+)
+_REVOKE = Said(
+    "keys", KEEPS_KEYS, [data(200, KeyReport, "Revoked.", KEY), *_REFUSALS, _NOT_THERE], _ID
+)
+_ROTATE = Said(
+    "keys",
+    MAKES_KEYS,
+    [
+        data(200, NewKeyReport, "The successor, this once.", {**NEW_KEY, "replaces": "key_…"}),
+        _WRONG,
+        *_REFUSALS,
+        _NOT_THERE,
+        OVER,
+    ],
+    _ID,
+    body=ROTATION,
 )
