@@ -1,5 +1,5 @@
 -- How many different sessions: those at home in the whole quarters, plus those seen there only
--- away from home, at the edges or beyond the rolled position.
+-- away from home, at the edges or beyond the rolled position. The key of none is 0.
 WITH others AS (
     SELECT DISTINCT session_key
     FROM (
@@ -33,6 +33,7 @@ WITH others AS (
             AND ({event_type:String} = '' OR event_type = {event_type:String})
             AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
     ) AS seen
+    WHERE session_key <> 0
 )
 SELECT
     (
@@ -40,6 +41,7 @@ SELECT
         FROM sessions
         WHERE tenant = {tenant:String}
             AND home >= {whole_from:Int64} AND home < {whole_to:Int64}
+            AND session_key <> 0
     ) + (
         SELECT count(*) FROM others
     ) - (

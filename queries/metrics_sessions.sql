@@ -1,4 +1,5 @@
--- How many different sessions: those of the whole quarters and those of the rows at the edges.
+-- How many different sessions: those of the whole quarters and those of the rows at the edges. The
+-- key of none is 0.
 SELECT count(DISTINCT session_key) AS sessions
 FROM (
     SELECT session_key
@@ -14,3 +15,4 @@ FROM (
         AND ({event_type:String} = '' OR event_type = {event_type:String})
         AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
 ) AS seen
+WHERE session_key <> 0

@@ -2,7 +2,7 @@
 -- types. They are counted from the whole quarters and days, from the rows at the edges and from
 -- those beyond the rolled position; what the contenders did is read from the quarters and those
 -- rows, and their names from the rows of their last moments. Users of equal activity stand in the
--- order of their ids.
+-- order of their ids. The key of nobody is 0.
 WITH raw AS MATERIALIZED (
     SELECT user_key, event_type, count(*) AS events, max(timestamp) AS last_at
     FROM (
@@ -52,6 +52,7 @@ counted AS MATERIALIZED (
         UNION ALL
         SELECT user_key, events FROM raw
     ) AS parts
+    WHERE user_key <> 0
     GROUP BY user_key
 ),
 contenders AS MATERIALIZED (

@@ -2,7 +2,8 @@
 -- types. They are counted from the whole quarters and days and from the rows at the edges; what
 -- the contenders did is read from their own rows. Users of equal activity stand in the order of
 -- their ids. The engine keeps its rollups up to the last row, so nothing is read beyond them; and
--- a WITH of rows would be counted anew wherever it is named, one of a single value is not.
+-- a WITH of rows would be counted anew wherever it is named, one of a single value is not. The key
+-- of nobody is 0.
 WITH (
     SELECT (max(users), groupArray(user_key))
     FROM (
@@ -27,6 +28,7 @@ WITH (
                 AND ({event_type:String} = '' OR event_type = {event_type:String})
                 AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
         ) AS parts
+        WHERE user_key <> 0
         GROUP BY user_key
         ORDER BY events DESC
         LIMIT {limit:UInt32} WITH TIES

@@ -34,6 +34,8 @@ from service.api.questions.receipts import ReceiptRoutes
 from service.api.rate_limits import Turnstile, networks_of
 from service.api.served import Asking
 from service.api.taking import Taking
+from service.api.thedata.health import HealthRoute
+from service.api.thedata.ingestion import Door as ThedataDoor
 from service.api.threshold import Threshold
 from service.api.tier_limits import TierLimits
 from service.api.transfers import Transfers
@@ -69,6 +71,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
     turnstile = Turnstile(service.limits, networks_of(service.settings.trusted_proxies))
     questions, receipts, mark = service.questions, service.receipts, service.mark
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
+    health = Health(service.started_at, service.ready, _pings(service))
     taking = Taking(gate, service.ingest, mark, service.settings)
     audience = Audience(gate, turnstile, service.live, Subjects(questions))
     handlers = [
@@ -88,7 +91,9 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *Telemetry(service.settings.prometheus_enabled).routes(),
         *_operators(service).routes(),
         *Transfers(service.operator_token, service.way).routes(),
-        *Health(service.started_at, service.ready, _pings(service)).routes(),
+        *health.routes(),
+        *ThedataDoor(taking).routes(),
+        *HealthRoute(health).routes(),
     ]
     limits = TierLimits(gate, turnstile, service.limits, allowances(service.settings), answer_error)
     return limits.before(handlers)

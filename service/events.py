@@ -35,7 +35,7 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     """Something that happened. Faces decode into it or into a subclass with their own names.
 
     `timestamp` is the event's own time; without an offset it means UTC. An empty `event_id` is
-    filled in by ingest.
+    filled in by ingest; `user_id` and `session_id` are empty where there is none.
     """
 
     event_type: EventType
@@ -92,8 +92,14 @@ def tenant_seed(tenant: str) -> int:
     return xxhash.xxh3_64_intdigest(tenant.encode())
 
 
+NOBODY = 0
+"""The digest of no user and of no session: of events that name none. Neither is counted."""
+
+
 def digest(text: str, seed: int) -> int:
-    """64-bit XXH3 of an id under its tenant's seed (https://xxhash.com); never 0."""
+    """64-bit XXH3 of an id under its tenant's seed (https://xxhash.com); `NOBODY` of none."""
+    if not text:
+        return NOBODY
     return xxhash.xxh3_64_intdigest(text.encode(), seed) or 1
 
 

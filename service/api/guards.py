@@ -67,6 +67,8 @@ READS = Rule(
     services=True,
     public=True,
 )
+INGESTS = replace(SENDS, tiered=True)
+LOOKS_IN = replace(OPEN, tiered=True)
 FOLLOWS_RECEIPTS = replace(FOLLOWS, tiered=True)
 ASKS = replace(READS, tiered=True)
 READS_CUSTOMERS = replace(ASKS, about="a key with `read`, or a member", public=False)

@@ -135,8 +135,12 @@ def extra_headers(error: HeadraceError) -> Sequence[Header]:
 
 def _framework(error: HTTPException) -> Answer:
     headers = [(n.encode(), v.encode()) for n, v in (error.headers or {}).items()]
-    code = _FRAMEWORK.get(error.status_code, InvalidInput.code)
-    return problem(error.status_code, code, error.detail, None, *headers)
+    return problem(error.status_code, code_of_framework(error), error.detail, None, *headers)
+
+
+def code_of_framework(error: HTTPException) -> str:
+    """The code of what Litestar itself refuses."""
+    return _FRAMEWORK.get(error.status_code, InvalidInput.code)
 
 
 def note_incident(path: str, error: Exception) -> str:

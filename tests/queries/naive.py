@@ -29,7 +29,7 @@ def naive_metrics(
     found = [e for e in events if start <= _ms(e.timestamp) < end]
     found = [e for e in found if event_type in ("", e.event_type) and user_id in e.user_id]
     types = Counter(e.event_type for e in found)
-    users = Counter(e.user_id for e in found)
+    users = Counter(e.user_id for e in found if e.user_id)
     return {
         "totalEvents": len(found),
         "timeRange": {"start": _iso(start), "end": _iso(end)},
@@ -41,7 +41,7 @@ def naive_metrics(
         "eventsOverTime": _over_time(found, start, end, interval, zone),
         "avgEventsPerUser": round(len(found) / len(users), 2) if users else 0,
         "uniqueUsers": len(users),
-        "uniqueSessions": len({e.session_id for e in found}),
+        "uniqueSessions": len({e.session_id for e in found} - {""}),
     }
 
 

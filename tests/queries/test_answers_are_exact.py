@@ -85,9 +85,9 @@ def histories(draw, start, end):
             session_id=session,
         ),
         moments,
-        st.sampled_from(USERS),
+        st.sampled_from([*USERS, ""]),
         st.sampled_from(TYPES),
-        st.sampled_from("stu"),
+        st.sampled_from([*"stu", ""]),
     )
     batches = st.lists(event, min_size=1, max_size=12)
     return draw(st.lists(st.tuples(batches, st.sampled_from(["", "roll", "merge"])), max_size=6))

@@ -68,6 +68,15 @@ async def test_sessions_are_counted_once_each_however_long_they_last(store, ask)
     assert (await ask(timeRange="15m"))["uniqueSessions"] == 2
 
 
+async def test_an_event_of_nobody_is_counted_but_neither_as_a_user_nor_as_a_session(store, ask):
+    of_nobody = [an_event(f"n{n}", user_id="", session_id="", after=-3600 * n) for n in range(5)]
+    await put(store, of_nobody, [an_event("x", user_id="ada", session_id="s")])
+    answer = await ask(timeRange="24h")
+    assert (answer["totalEvents"], answer["uniqueUsers"], answer["uniqueSessions"]) == (6, 1, 1)
+    assert [user["userId"] for user in answer["topUsers"]] == ["ada"]
+    assert (await ask(timeRange="24h", eventType="click"))["uniqueUsers"] == 1
+
+
 @pytest.mark.parametrize(("name", "buckets"), [("15m", 16), ("1h", 13), ("24h", 97), ("7d", 85)])
 async def test_every_bucket_is_there_the_empty_ones_too(store, rolled, name, buckets):
     await put(store, [an_event("e1")])

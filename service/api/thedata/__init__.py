@@ -1,0 +1,1 @@
+"""The thedata face: `/v1/…`, snake_case; a translation, the core is the same for all faces."""
