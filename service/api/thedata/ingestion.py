@@ -55,18 +55,18 @@ class AcceptedBatch(msgspec.Struct, kw_only=True):
     stored: bool | msgspec.UnsetType = msgspec.UNSET
 
 
-class AllRefused(Details, kw_only=True):
-    """The first of the errors in a batch of which no record can be taken, and all of them."""
+class RefusedDetails(Details, kw_only=True):
+    """The error in a body; in one of which no record can be taken the first of all `rejected`."""
 
-    rejected: list[RefusedRecord]
+    rejected: list[RefusedRecord] | msgspec.UnsetType = msgspec.UNSET
 
 
 class RefusedBatch(msgspec.Struct):
-    """The error of such a batch."""
+    """The error of a batch that is refused whole."""
 
     code: str
     message: str
-    details: AllRefused
+    details: RefusedDetails
 
 
 class Door:
@@ -119,7 +119,7 @@ def _batch(taken: Taken, names: Names) -> Answer:
     rejected = [_told(one, names) for one in verdict.rejected]
     if taken.nothing:
         first = rejected[0].details
-        details = AllRefused(first.field, first.error, rejected=rejected)
+        details = RefusedDetails(first.field, first.error, rejected=rejected)
         error = invalid(first.field, first.error)
         return json_answer(400, RefusedBatch(error.code, error.message, details))
     accepted = AcceptedBatch(
@@ -188,7 +188,7 @@ def _said_of_batch(about: str, schema: dict[str, Any], example: dict[str, Any]) 
         INGESTS,
         [
             document(202, AcceptedBatch, "On the stream's disk, but for those in `rejected`."),
-            document(400, Refusal | RefusedBatch, "The body is wrong, or every record in it."),
+            document(400, RefusedBatch, "The body is wrong, or every record in it."),
             *_REFUSALS,
         ],
         TAKING_PARAMETERS,
