@@ -19,7 +19,7 @@ from service.storage.protocol import EventStore, Statement
 from service.storage.statements import has_statement
 from service.telemetry import log, rollup_mismatches, rollup_seconds
 
-STEP_LEAST = 250_000
+STEP_LEAST = 100_000
 """Rows beyond the rolled position that make a step worth its while."""
 STEP_MOST = 500_000
 """Most rows in one step, by which its memory and duration are bounded."""
@@ -99,11 +99,11 @@ class Rollup:
             if step["events"] < (self._step_least if least is None else least):
                 return 0
             with rollup_seconds.time():
-                await self._take(rolled, step["position"])
+                await self._take(rolled, step)
             return int(step["events"])
 
-    async def _take(self, rolled: int, upto: int) -> None:
-        values = {"rolled": rolled, "upto": upto}
+    async def _take(self, rolled: int, step: Mapping[str, int]) -> None:
+        values = {"rolled": rolled, "upto": step["position"], "events": step["events"]}
         crash.point("rollup.before_commit")
         await self._store.execute(*(Statement(f"roll_{step}", values) for step in _STEPS))
         crash.point("rollup.after_commit")

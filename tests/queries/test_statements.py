@@ -60,6 +60,7 @@ VALUES = {
     "until": 2**63 - 1,
     "rolled": 0,
     "upto": 1,
+    "events": 4,
     "most": 2,
     "level": 0,
     "enough": 1,
