@@ -36,7 +36,7 @@ from service.storage.clickhouse import ClickHouseStore
 from service.storage.clickhouse_chdb import InProcess
 from service.storage.duckdb import DuckDBStore
 from service.storage.protocol import EventStore, Statement
-from service.storage.statements import in_dialect
+from service.storage.statements import has_statement, in_dialect
 
 PAGE = Path(__file__).parent.parent / "docs" / "cost-curve.md"
 PLOT = PAGE.with_suffix(".svg")
@@ -149,12 +149,11 @@ def _figures(
 
 async def _metrics(store: EventStore, name: str, end: int) -> None:
     """The metrics document, from the parameters to its bytes."""
-    state = Statement("rollup_state", {})
-    [rolled] = await store.fetch(state)
     parameters = parse_metrics({"timeRange": name}, end)
-    plan = plan_metrics(_TENANT, parameters, rolled["position"][0].as_py(), open_end=True)
-    counts, users, sessions, *_ = await store.fetch(*plan.statements, state)
-    metrics_document(parameters, plan, counts, users, sessions)
+    plan = plan_metrics(_TENANT, parameters, open_end=True)
+    snapshot = [Statement("snapshot", {})] if has_statement("snapshot", store.dialect) else []
+    answers = await store.fetch(*snapshot, *plan.statements)
+    metrics_document(parameters, plan, *answers[len(snapshot) :][:3])
 
 
 async def _best(engine: Engine, ask: Ask, name: str, end: int) -> float:

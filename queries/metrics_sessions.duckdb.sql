@@ -13,7 +13,7 @@ WITH others AS (
         FROM events
         WHERE tenant = {tenant:String}
             AND timestamp >= {left_from:Int64} AND timestamp < {left_to:Int64}
-            AND position <= (SELECT position FROM rolled)
+            AND position <= {rolled:UInt64}
             AND ({event_type:String} = '' OR event_type = {event_type:String})
             AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
         UNION ALL
@@ -21,7 +21,7 @@ WITH others AS (
         FROM events
         WHERE tenant = {tenant:String}
             AND timestamp >= {right_from:Int64} AND timestamp < {right_to:Int64}
-            AND position <= (SELECT position FROM rolled)
+            AND position <= {rolled:UInt64}
             AND ({event_type:String} = '' OR event_type = {event_type:String})
             AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
         UNION ALL
@@ -29,7 +29,7 @@ WITH others AS (
         FROM events
         WHERE tenant = {tenant:String}
             AND timestamp >= {start:Int64} AND timestamp < {end:Int64}
-            AND position > {tail_from:UInt64} AND position > (SELECT position FROM rolled)
+            AND position > {rolled:UInt64}
             AND ({event_type:String} = '' OR event_type = {event_type:String})
             AND ({user_id:String} = '' OR positionUTF8(user_id, {user_id:String}) > 0)
     ) AS seen

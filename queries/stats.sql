@@ -4,11 +4,6 @@ SELECT
         SELECT CAST(coalesce(sum(events), 0) AS BIGINT)
         FROM events_by_minute
         WHERE tenant = {tenant:String}
-    ) + (
-        SELECT count(*)
-        FROM events
-        WHERE tenant = {tenant:String}
-            AND position > {tail_from:UInt64} AND position > (SELECT position FROM rolled)
     ) AS events,
     (
         SELECT count(*)

@@ -20,7 +20,7 @@ class Plan:
     """The statements of the metrics document, and how to read what they count."""
 
     statements: tuple[Statement, ...]
-    """The counts, the users, the sessions, then how many rows make the plan wrong."""
+    """The counts, the users, the sessions; for an open end, how many rows make the plan wrong."""
     starts: Sequence[int]
     """Where each bucket begins."""
     slot: int
@@ -44,14 +44,12 @@ class Cover:
         }
 
 
-def plan_metrics(
-    tenant: str, parameters: MetricsParameters, rolled: int, *, open_end: bool
-) -> Plan:
+def plan_metrics(tenant: str, parameters: MetricsParameters, *, open_end: bool) -> Plan:
     """The plan for a metrics document.
 
-    `rolled` is a position that is rolled up for certain. With `open_end` the bucket that the
-    range ends in is taken whole, in the hope that nothing lies in it beyond the end, as when the
-    range ends now; when the last statement counts rows there, plan again without.
+    With `open_end` the bucket that the range ends in is taken whole, in the hope that nothing lies
+    in it beyond the end, as when the range ends now; when the last statement counts rows there,
+    plan again without.
     """
     time, filters = parameters.range, parameters.filters
     starts = bucket_starts(time.start, time.end, parameters.interval, ZoneInfo(parameters.zone))
@@ -64,7 +62,6 @@ def plan_metrics(
     by_quarter = uncovered(time) if filters.any else cover(time, QUARTER, open_end)
     asked = {
         **_rows(tenant, time, filters),
-        "tail_from": rolled,
         "limit": parameters.limit,
         "origin": starts[0],
         "slot": slot,
@@ -76,7 +73,7 @@ def plan_metrics(
             Statement("metrics_counts", {**asked, **by_minute.values()}),
             Statement("metrics_users", visitors),
             Statement("metrics_sessions", visitors),
-            Statement("metrics_beyond", {**asked, "beyond": beyond}),
+            *([Statement("metrics_beyond", {**asked, "beyond": beyond})] if open_end else ()),
         ),
         starts,
         slot,

@@ -30,8 +30,7 @@ from service.telemetry import query_seconds
 _RATE_SECONDS = 60
 _STREAM_PATIENCE = 0.5
 """Seconds to wait for the stream's word on how far it is; without it an answer is dated earlier."""
-_PROGRESS = Statement("progress", {})
-_ROLLED = Statement("rollup_state", {})
+_SNAPSHOT = Statement("snapshot", {})
 
 
 class Stats(msgspec.Struct, rename="camel"):
@@ -92,13 +91,11 @@ class Questions:
     ) -> None:
         self._mark = mark or Mark()
         """How far a store is, at least, that cannot say so in the snapshot of its answers."""
-        tells = has_statement(_PROGRESS.name, store.dialect)
-        self._snapshot = (_ROLLED, _PROGRESS) if tells else (_ROLLED,)
+        self._snapshot = [_SNAPSHOT] if has_statement(_SNAPSHOT.name, store.dialect) else []
         self._store = store
         self._stream = stream
         self._cache = cache
         self._timeout = settings.query_timeout
-        self._rolled = 0
 
     async def metrics(
         self, tenant: str, parameters: MetricsParameters, at_least: int = 0
@@ -128,11 +125,7 @@ class Questions:
     async def stats(self, tenant: str) -> Stats:
         """How fast events come in now, and how many have come."""
         now = _now()
-        values = {
-            "tenant": tenant,
-            "tail_from": self._rolled,
-            "received_from": now - _RATE_SECONDS * 1000,
-        }
+        values = {"tenant": tenant, "received_from": now - _RATE_SECONDS * 1000}
         asked = await self._ask("stats", Statement("stats", values))
         [row] = asked.tables[0].to_pylist()
         return Stats(round(row["received"] / _RATE_SECONDS, 1), row["events"], shown(now))
@@ -152,10 +145,10 @@ class Questions:
     async def _metrics(self, tenant: str, parameters: MetricsParameters) -> Computed:
         begun = await self._begin()
         open_end = parameters.range.end >= begun.at or parameters.range.name is not None
-        plan = plan_metrics(tenant, parameters, self._rolled, open_end=open_end)
+        plan = plan_metrics(tenant, parameters, open_end=open_end)
         asked = await self._ask("metrics", *plan.statements)
         if _is_wrong(asked):
-            plan = plan_metrics(tenant, parameters, self._rolled, open_end=False)
+            plan = plan_metrics(tenant, parameters, open_end=False)
             asked = await self._ask("metrics", *plan.statements)
         document = metrics_document(parameters, plan, *asked.tables[:3])
         return _computed(document, begun, asked)
@@ -176,12 +169,13 @@ class Questions:
     async def _ask(self, question: str, *statements: Statement) -> _Asked:
         with query_seconds.labels(question).time():
             began = time.perf_counter()
-            answers = await self._store.fetch(*statements, *self._snapshot, timeout=self._timeout)
+            answers = await self._store.fetch(*self._snapshot, *statements, timeout=self._timeout)
             took = (time.perf_counter() - began) * 1000
-        tables, [rolled, *told] = answers[: len(statements)], answers[len(statements) :]
-        self._rolled = rolled["position"][0].as_py()
-        progress = Progress(**told[0].to_pylist()[0]) if told else None
-        return _Asked(tables, progress, took)
+        if not self._snapshot:
+            return _Asked(answers, None, took)
+        snapshot, *tables = answers
+        [progress] = snapshot.drop_columns("rolled").to_pylist()
+        return _Asked(tables, Progress(**progress), took)
 
     async def _begin(self) -> _Begun:
         now, stored = _now(), self._mark.progress
@@ -198,7 +192,7 @@ def _computed(document: bytes, begun: _Begun, asked: _Asked) -> Computed:
 
 
 def _is_wrong(asked: _Asked) -> bool:
-    return bool(asked.tables[3]["events"][0].as_py())
+    return len(asked.tables) > 3 and bool(asked.tables[3]["events"][0].as_py())
 
 
 def _key(question: str, tenant: str, canonical: tuple[object, ...]) -> bytes:

@@ -217,8 +217,12 @@ def _recognise(connection: duckdb.DuckDBPyConnection, candidates: pa.Table) -> p
 def _fetch(
     connection: duckdb.DuckDBPyConnection, statements: tuple[Statement, ...]
 ) -> list[pa.Table]:
+    first, *others = statements
     with _transaction(connection):
-        return [_ask(connection, asked) for asked in statements]
+        answer = _ask(connection, first)
+        given = answer.to_pylist()[0] if others and answer.num_rows == 1 else {}
+        completed = (Statement(s.name, {**given, **s.values}) for s in others)
+        return [answer, *(_ask(connection, asked) for asked in completed)]
 
 
 def _execute(connection: duckdb.DuckDBPyConnection, statements: tuple[Statement, ...]) -> None:

@@ -105,6 +105,9 @@ class EventStore(Protocol):
     async def fetch(self, *statements: Statement, timeout: float | None = None) -> list[pa.Table]:
         """Ask questions of one snapshot; a table each.
 
+        Where the engine has snapshots, what the first statement answers in one row gives the
+        others the values that they lack: what holds in the snapshot.
+
         Raises QuestionTooBig past the time (`timeout` seconds) or memory cap.
         """
         ...
