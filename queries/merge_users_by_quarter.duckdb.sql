@@ -1,8 +1,6 @@
 -- Merge the partials of one level of users_by_quarter into one of the next.
 INSERT INTO users_by_quarter
-SELECT
-    {level:UInt8} + 1, tenant, quarter, user_key, event_type, CAST(sum(events) AS BIGINT),
-    max(last_at)
+SELECT {level:UInt8} + 1, tenant, quarter, user_key, CAST(sum(events) AS BIGINT)
 FROM users_by_quarter
 WHERE level = {level:UInt8}
-GROUP BY tenant, quarter, user_key, event_type
+GROUP BY tenant, quarter, user_key

@@ -67,7 +67,7 @@ types AS MATERIALIZED (
     SELECT user_key, event_type, CAST(sum(events) AS BIGINT) AS of_type, max(last_at) AS last_at
     FROM (
         SELECT user_key, event_type, events, last_at
-        FROM users_by_quarter
+        FROM types_by_user
         WHERE tenant = {tenant:String}
             AND quarter >= {whole_from:Int64} AND quarter < {whole_to:Int64}
             AND user_key IN (SELECT user_key FROM contenders)

@@ -24,8 +24,9 @@ PIECE = 500_000
 """Events in one transaction, give or take a day, by which its memory and duration are bounded."""
 
 _STEPS = (
-    *("events", "events_by_minute", "users_by_quarter", "users_by_day", "sessions_by_quarter"),
-    *("sessions_elsewhere", "homes", "sessions", "homes_elsewhere", "at_home"),
+    *("events", "events_by_minute", "users_by_quarter", "users_by_day", "types_by_user"),
+    *("sessions_by_quarter", "sessions_elsewhere", "homes", "sessions", "homes_elsewhere"),
+    "at_home",
 )
 """What a deletion does, in order: a session finds its new home among what is left elsewhere."""
 

@@ -27,7 +27,7 @@ PARTIALS_MOST = 8
 _PAUSE = 0.25
 """Seconds between looks for new rows."""
 
-_MERGED = ("events_by_minute", "users_by_quarter", "users_by_day")
+_MERGED = ("events_by_minute", "users_by_quarter", "users_by_day", "types_by_user")
 """Tables of partial sums."""
 _MERGE_VERBS = ("merge", "drop_merged")
 _STEPS = (*_MERGED, "sessions", "sessions_elsewhere", "partial", "position")

@@ -79,6 +79,7 @@ async def test_verifying_agrees_on_what_is_rolled_up_and_leaves_the_rest_out(sto
         ("roll_events_by_minute", "events_by_minute"),
         ("roll_users_by_quarter", "users_by_quarter"),
         ("roll_users_by_day", "users_by_day"),
+        ("roll_types_by_user", "types_by_user"),
         ("drop_merged_events_by_minute", "events_by_minute"),
     ],
 )

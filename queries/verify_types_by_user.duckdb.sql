@@ -1,4 +1,4 @@
--- What users_by_quarter counts between two moments beside what the rows count, and how many
+-- What types_by_user counts between two moments beside what the rows count, and how many
 -- buckets differ, in number or in their last moment.
 SELECT
     CAST(coalesce(sum(counted), 0) AS BIGINT) AS expected,
@@ -25,7 +25,7 @@ FROM (
             AND position <= (SELECT position FROM rolled)
         UNION ALL
         SELECT tenant, quarter, user_key, event_type, 0 AS raw, events AS rolled_up, last_at
-        FROM users_by_quarter
+        FROM types_by_user
         WHERE quarter >= {start:Int64} AND quarter < {end:Int64}
     ) AS both_sides
     GROUP BY tenant, quarter, user_key, event_type
