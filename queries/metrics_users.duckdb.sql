@@ -56,7 +56,7 @@ counted AS MATERIALIZED (
     GROUP BY user_key
 ),
 contenders AS MATERIALIZED (
-    SELECT user_key, events
+    SELECT user_key
     FROM counted
     WHERE events >= (
         SELECT min(events)
@@ -78,19 +78,17 @@ types AS MATERIALIZED (
     ) AS parts
     GROUP BY user_key, event_type
 ),
-names AS (
-    SELECT user_key, min(user_id) AS user_id
-    FROM events
-    WHERE tenant = {tenant:String}
-        AND timestamp IN (SELECT max(last_at) FROM types GROUP BY user_key)
-        AND user_key IN (SELECT user_key FROM contenders)
-    GROUP BY user_key
-),
 top AS (
-    SELECT contenders.user_key, names.user_id
-    FROM contenders
-    JOIN names ON names.user_key = contenders.user_key
-    ORDER BY contenders.events DESC, names.user_id
+    SELECT last.user_key, min(events.user_id) AS user_id
+    FROM (
+        SELECT user_key, sum(of_type) AS active, max(last_at) AS last_at
+        FROM types
+        GROUP BY user_key
+    ) AS last
+    JOIN events ON events.timestamp = last.last_at AND events.user_key = last.user_key
+    WHERE events.tenant = {tenant:String}
+    GROUP BY last.user_key, last.active
+    ORDER BY last.active DESC, user_id
     LIMIT {limit:UInt32}
 )
 SELECT
