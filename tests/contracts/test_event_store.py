@@ -127,6 +127,16 @@ async def test_statements_of_one_fetch_see_one_snapshot(duckdb):
         assert first["rows"][0].as_py() == mark["sequence"][0].as_py()
 
 
+async def test_what_holds_in_the_snapshot_is_given_to_statements_that_lack_it(duckdb):
+    await put(duckdb, ["e1"], ["e2", "e3"])
+    await duckdb.execute(Statement("roll_position", {"rolled": 0, "upto": 1}))
+    waiting, snapshot = Statement("rollup_next", {"most": 10}), Statement("snapshot", {})
+    [_, given] = await duckdb.fetch(snapshot, waiting)
+    assert given["events"].to_pylist() == [2]
+    [_, own] = await duckdb.fetch(snapshot, Statement("rollup_next", {"most": 10, "rolled": 0}))
+    assert own["events"].to_pylist() == [3]
+
+
 async def _put_one_by_one(store, count: int) -> None:
     for n in range(count):
         await put(store, [f"e{n}"])
