@@ -17,7 +17,7 @@ FROM (
 ) AS opened
 WHERE <filters AND>
 
--- minutes: Counts from whole minutes; from the rows at the edges and beyond the rolled position.
+-- minutes: Counts from whole minutes; from the rows at the edges.
 SELECT <columns>, weight
 FROM (
     SELECT minute AS timestamp, event_type, events AS weight
@@ -29,19 +29,11 @@ FROM (
     FROM events
     WHERE tenant = {tenant:String}
         AND timestamp >= {left_from:Int64} AND timestamp < {left_to:Int64}
-        AND position <= (SELECT position FROM rolled)
     UNION ALL
     SELECT timestamp, event_type, 1 AS weight
     FROM events
     WHERE tenant = {tenant:String}
         AND timestamp >= {right_from:Int64} AND timestamp < {right_to:Int64}
-        AND position <= (SELECT position FROM rolled)
-    UNION ALL
-    SELECT timestamp, event_type, 1 AS weight
-    FROM events
-    WHERE tenant = {tenant:String}
-        AND timestamp >= {start:Int64} AND timestamp < {end:Int64}
-        AND position > {tail_from:UInt64} AND position > (SELECT position FROM rolled)
 ) AS parts
 WHERE <filters AND>
 

@@ -160,7 +160,7 @@ class Questions:
 
     async def _query(self, tenant: str, question: Question) -> Computed:
         begun = await self._begin()
-        plan = plan_question(tenant, question, self._rolled)
+        plan = plan_question(tenant, question)
         asked = await self._ask("query", *plan.statements.values())
         tables = dict(zip(plan.statements, asked.tables, strict=True))
         document = answer_question(question, plan, tables)

@@ -7,6 +7,7 @@ read. The file's lock keeps a second process out.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -221,7 +222,7 @@ def _fetch(
     with _transaction(connection):
         answer = _ask(connection, first)
         given = answer.to_pylist()[0] if others and answer.num_rows == 1 else {}
-        completed = (Statement(s.name, {**given, **s.values}) for s in others)
+        completed = (replace(s, values={**given, **s.values}) for s in others)
         return [answer, *(_ask(connection, asked) for asked in completed)]
 
 

@@ -49,9 +49,9 @@ class _Facts:
     source: Source
 
 
-def plan_question(tenant: str, question: Question, rolled: int) -> Plan:
-    """The plan of a question. `rolled` is a position that is rolled up for certain."""
-    shared = {"tenant": tenant, "tail_from": rolled}
+def plan_question(tenant: str, question: Question) -> Plan:
+    """The plan of a question."""
+    shared = {"tenant": tenant}
     facts = _facts(question, question.range)
     page = _page(question, facts)
     asked = _of_range(question, facts, page)
