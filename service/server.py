@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 
 from service.api.wire import HeadraceProtocol
+from service.api.wire_socket import LARGEST_MESSAGE, HeadraceSocket
 from service.errors import SettingsError
 from service.telemetry import log
 from service.tls import Certificate
@@ -73,7 +74,7 @@ class Server(uvicorn.Server):
             if not (connections := list(self.server_state.connections)):
                 break
             for connection in connections:
-                if isinstance(connection, HeadraceProtocol):
+                if isinstance(connection, (HeadraceProtocol, HeadraceSocket)):
                     connection.leave()
             await asyncio.sleep(min(_LOOK_AGAIN, left))
         await super().shutdown(sockets)
@@ -153,7 +154,9 @@ def configuration(application: Any, hsts_seconds: int = 0) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http=HeadraceProtocol,
-        ws="none",
+        ws=HeadraceSocket,
+        ws_per_message_deflate=False,
+        ws_max_size=LARGEST_MESSAGE,
         lifespan="off",
         log_config=None,
         access_log=False,

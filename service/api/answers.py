@@ -37,6 +37,9 @@ class Answer(ASGIResponse):
 
     __slots__ = ("answer_headers", "content", "status")
 
+    goes_on = False
+    """Whether it is a stream, which may go out on a WebSocket as well."""
+
     def __init__(self, status: int, content: bytes, *headers: Header) -> None:
         self.status = status
         self.content = content

@@ -3,7 +3,8 @@
 Litestar finds a route, builds a request, parses a handler's signature and wraps its answer: about
 30 µs, more than a cached answer takes. A path without parameters needs none of it: its handler is
 looked up by method and path and called. Everything else (paths with parameters, the documentation,
-404, 405, a trailing slash) goes Litestar's way, with the same handlers.
+404, 405, a trailing slash) goes Litestar's way, with the same handlers. A WebSocket's handshake is
+a GET of such a path: the handler answers it with a stream, or as it answers everybody.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +14,9 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer
+from service.api.sockets import prepare, refuse
 from service.api.threshold import Threshold
+from service.errors import NotFound
 
 
 class Call:
@@ -49,7 +52,7 @@ class DirectLitestar(Litestar):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
+            await self._open_socket(scope, receive, send)
             return
         call = Call(scope, receive)
         try:
@@ -63,6 +66,25 @@ class DirectLitestar(Litestar):
             await super().__call__(scope, receive, send)
         else:
             await answer(scope, receive, send)
+
+    async def _open_socket(self, scope: Any, receive: Any, send: Any) -> None:
+        """Have a handshake answered as the GET that it is, by whole path alone."""
+        prepare(scope)
+        call = Call(scope, receive)
+        try:
+            self._threshold.cross(scope, send)
+            self._threshold.let_page_in(scope)
+            answer = await self._direct.get(("GET", scope["path"].rstrip("/")), _nowhere)(call)
+        except Exception as error:
+            answer = self._answer_error(call, error).to_asgi_response()
+        if answer.goes_on:
+            await answer(scope, receive, send)
+        else:
+            await refuse(answer, send)
+
+
+async def _nowhere(call: Call) -> Answer:
+    raise NotFound(f"there is no {call.scope['path']}")
 
 
 def _by_method_and_path(

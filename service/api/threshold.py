@@ -6,6 +6,7 @@ It stands before Litestar and before the direct routes, so that both are covered
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from service.api.answers import Answer, Header, headers_of
 from service.errors import Forbidden, WrongHost
@@ -20,11 +21,12 @@ _ASKED: Sequence[Header] = (
     (
         b"access-control-allow-headers",
         b"authorization, content-digest, content-encoding, content-type, idempotency-key, "
-        b"if-none-match, x-api-key, x-env-id",
+        b"if-none-match, last-event-id, x-api-key, x-env-id",
     ),
     (b"access-control-max-age", b"7200"),
 )
 """What a page may send; nothing goes with a request by itself, so no credentials are allowed."""
+_STRANGER = "pages of this origin may not call: HEADRACE_CORS_ORIGINS names those"
 _VARY: Header = (b"vary", b"origin")
 _NAMES_KEPT = 256
 
@@ -57,9 +59,21 @@ class Threshold:
             return self._told(allowed), send
         return None, _telling(allowed, send)
 
+    def let_page_in(self, scope: Any) -> None:
+        """Raises Forbidden for a WebSocket that a page of a stranger opens.
+
+        Browsers let every page talk over one, and say which page it is.
+        """
+        headers = headers_of(scope)
+        origin = headers.get(b"origin")
+        if origin is None or urlsplit(origin.lower()).netloc == headers.get(b"host", b"").lower():
+            return
+        if not self._origins & {b"*", origin.lower()}:
+            raise Forbidden(_STRANGER)
+
     def _told(self, allowed: Sequence[Header]) -> Answer:
         if not dict(allowed).get(b"access-control-allow-origin"):
-            raise Forbidden("pages of this origin may not call: HEADRACE_CORS_ORIGINS names those")
+            raise Forbidden(_STRANGER)
         return Answer(204, b"", *allowed, *_ASKED)
 
     def _allowed(self, origin: bytes | None) -> Sequence[Header]:

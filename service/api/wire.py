@@ -8,50 +8,42 @@
 * The head of an answer leaves together with the first of its body: one system call, not two.
 * What is not HTTP, Content-Length together with Transfer-Encoding included, is 400.
 
-Errors have the events face's form. Pass it as `uvicorn.Config(http=HeadraceProtocol, ws="none")`.
+Errors have the events face's form. Pass it as `uvicorn.Config(http=HeadraceProtocol)`; a request
+for a WebSocket is handed over to `HeadraceSocket` (`service/api/wire_socket.py`).
 """
 
 import asyncio
-import socket
-import sys
-from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from service.api.holding import Holding
 from service.api.problems import ProblemBody, ProblemError
 from service.api.streams import CONNECTION
 from service.errors import InvalidInput, RequestTimeout, TooLarge
 from service.telemetry import log
 
 LARGEST_HEAD = 32 * 1024
-_UNREAD = 64 * 1024
-"""Bytes that the kernel keeps of an answer without an end for a client that does not read."""
-
 _ANSWER = (b"HTTP/1.1 2", b"HTTP/1.1 3", b"HTTP/1.1 4", b"HTTP/1.1 5")
 """How a final answer begins; 100 Continue is none, and must leave at once."""
-
-
-def _nothing() -> None:
-    """Who answers and is done has nothing to end."""
 
 
 class _Whole:
     """A transport that holds an answer's head back until something follows it."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
+        self.unwrapped = transport
         self._head = b""
 
     def write(self, data: bytes) -> None:
         if self._head:
             head, self._head = self._head, b""
-            self._transport.write(head + data)
+            self.unwrapped.write(head + data)
         elif data.startswith(_ANSWER) and data.endswith(b"\r\n\r\n"):
             self._head = data
         else:
-            self._transport.write(data)
+            self.unwrapped.write(data)
 
     def flush(self) -> None:
         """Nothing follows: the answer to HEAD has no body."""
@@ -60,19 +52,17 @@ class _Whole:
 
     def close(self) -> None:
         self.flush()
-        self._transport.close()
+        self.unwrapped.close()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+        return getattr(self.unwrapped, name)
 
 
-class HeadraceProtocol(HttpToolsProtocol):
+class HeadraceProtocol(Holding, HttpToolsProtocol):
     """One connection."""
 
     head_seconds = 10.0
     linger_seconds = 10.0
-    unheard_seconds = 30.0
-    """Without a word from the other machine, after which an answer without an end is given up."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -81,36 +71,17 @@ class HeadraceProtocol(HttpToolsProtocol):
         self._in_head = True
         self._in_body = False
         self._leaving = False
-        self._ending: Callable[[], None] = _nothing
 
     def leave(self) -> None:
         """Tell the client with the next answer that this connection ends then."""
         self._leaving = True
-        self._ending()
+        self.ending()
         if self.cycle and not self.cycle.response_started:
             self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
         super().shutdown()
-        self._ending()
-
-    def hold(self, ending: Callable[[], None]) -> None:
-        """An answer without an end begins; `ending` is called when the connection is to be left.
-
-        What waits for the client's reading is bounded here and in the kernel, and so is the time
-        after which a client that is no more is noticed.
-        """
-        self._ending = ending
-        self.transport.set_write_buffer_limits(high=0)
-        connection = self.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD)
-        if sys.platform == "linux":
-            patience = int(self.unheard_seconds * 1000)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
-
-    def cut(self, after: float = 0.0) -> None:
-        """Close in so many seconds, whether the client has read everything or not."""
-        self.loop.call_later(after, self.transport.abort)
+        self.ending()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -146,8 +117,12 @@ class HeadraceProtocol(HttpToolsProtocol):
         self._in_head, self._in_body, self._head_bytes = False, True, 0
         self._drop_deadline()
         super().on_headers_complete()
-        if self._leaving:
+        if self._leaving and self.cycle:
             self.cycle.keep_alive = False
+
+    def handle_websocket_upgrade(self) -> None:
+        self.transport = cast(_Whole, self.transport).unwrapped
+        super().handle_websocket_upgrade()
 
     def on_message_complete(self) -> None:
         self._in_body = False

@@ -9,8 +9,9 @@ from litestar.openapi.datastructures import ResponseSpec
 from service.api.answers import Answer
 from service.api.guards import ASKS
 from service.api.openapi import Said, read, refusal, text_parameter
+from service.api.outlets import EVENT_HEADERS
 from service.api.questions.audience import EVERY_MOST, Audience
-from service.api.streams import HEADERS, EventStream
+from service.api.streams import Stream
 from service.query import catalog
 from service.settings import Settings
 
@@ -30,16 +31,17 @@ class LiveRoutes:
     async def live(self, request: Request[Any, Any, Any]) -> Answer:
         """Push the answer to a question whenever it changes.
 
-        Server-sent events. The first one comes at once; each has the document that a poll of the
-        question gives. After `Last-Event-ID` only what is newer than that event comes. An event
-        `error` with an error's document is the last one.
+        Server-sent events, or messages of a WebSocket when the request asks for one. The first one
+        comes at once; each has the document that a poll of the question gives. After
+        `Last-Event-ID` only what is newer than that event comes. An event `error` with an error's
+        document is the last one.
         """
         scope = request.scope
         if scope["method"] == "HEAD":
             await self._audience.check(scope)
-            return Answer(200, b"", *HEADERS)
+            return Answer(200, b"", *EVENT_HEADERS)
         seat = await self._audience.join(scope)
-        return EventStream(seat.listener, seat.leave, self._heartbeat, self._stall)
+        return Stream(seat.listener, seat.leave, self._heartbeat, self._stall)
 
 
 QUESTION = [
