@@ -144,3 +144,22 @@ async def test_a_poll_that_asks_for_a_websocket_gets_its_answer_all_the_same(edg
     with pytest.raises(InvalidStatus) as answer:
         await handshake.__aenter__()
     assert answer.value.response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("http://127.0.0.1:{port}", True),
+        ("https://dashboard.example", True),
+        ("https://evil.example", False),
+        ("null", False),
+    ],
+)
+async def test_a_page_of_a_stranger_opens_no_websocket(origin: str, allowed: bool):
+    async with running(cors_origins="https://dashboard.example") as edge:
+        options = {"origin": origin.format(port=edge.port)}
+        if not allowed:
+            assert await refused(edge, **options) == (403, "FORBIDDEN")
+            return
+        async with talking(edge, **options) as client:
+            assert (await heard(client))["success"]
