@@ -24,6 +24,11 @@ class HeadraceSocket(Holding, WebSocketsSansIOProtocol):
             extensions = cast(dict[str, Any], self.scope["extensions"])
             extensions[CONNECTION] = self
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if self.initial_response and self.close_sent:
+            self.handshake_complete = True  # by a refusal, which uvicorn takes for a mistake
+
     def leave(self) -> None:
         """Tell the client that the service restarts (1012)."""
         self.shutdown()

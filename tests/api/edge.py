@@ -14,8 +14,8 @@ from typing import Any
 import httpx2
 import msgspec
 import uvicorn
-from service.accounts.principals import Principal
 
+from service.accounts.principals import Principal
 from service.accounts.sessions import SignedIn
 from service.api.wire import HeadraceProtocol
 from service.app import create_app

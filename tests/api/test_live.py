@@ -229,7 +229,7 @@ async def stalled(edge: Edge) -> socket.socket:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.setblocking(False)
     await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", edge.port))
-    client.send(f"GET {LIVE} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+    client.send(f"GET {LIVE} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode())
     return client
 
 

@@ -78,10 +78,11 @@ async def test_a_key_comes_as_a_header_or_as_a_subprotocol(options: dict[str, An
         ("/api/v1/nothing", {"additional_headers": KEY}, (404, "NOT_FOUND")),
     ],
 )
-async def test_a_handshake_is_refused_as_a_request_is(path, options, expected):
+async def test_a_handshake_is_refused_as_a_request_is(path, options, expected, caplog):
     async with running(environments=Environments(None)) as edge:
         assert await refused(edge, path, **options) == expected
         assert edge.parts.live.listeners == 0
+    assert [entry for entry in caplog.records if entry.levelname == "ERROR"] == []
 
 
 async def test_a_key_that_is_revoked_ends_it_with_the_reason(
@@ -122,7 +123,7 @@ async def test_a_client_that_does_not_read_is_cut_off():
 
 
 HANDSHAKE = (
-    f"GET {LIVE} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    f"GET {LIVE} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
     "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 ).encode()
 
