@@ -6,14 +6,14 @@ CAST(count(*) AS BIGINT)
 -- events_rolled: How many events, from counts.
 CAST(coalesce(sum(weight), 0) AS BIGINT)
 
--- users: How many different users.
-CAST(uniqExact(user_key) AS BIGINT)
+-- users: How many different users; the key of nobody is 0.
+CAST(uniqExact(nullIf(user_key, 0)) AS BIGINT)
 
--- sessions: How many different sessions.
-CAST(uniqExact(session_key) AS BIGINT)
+-- sessions: How many different sessions; the key of none is 0.
+CAST(uniqExact(nullIf(session_key, 0)) AS BIGINT)
 
--- events_per_user: How many events a user has, on average.
-count(*) / uniqExact(user_key)
+-- events_per_user: How many events a user has, on average; nothing where there is no user.
+count(*) / nullIf(uniqExact(nullIf(user_key, 0)), 0)
 
 -- count: How many numbers.
 CAST(count(<number>) AS BIGINT)

@@ -10,8 +10,8 @@ from tests.queries.naive import _iso, _ms, edges
 
 TEXTS = {
     "eventType": lambda e: e.event_type,
-    "userId": lambda e: e.user_id,
-    "sessionId": lambda e: e.session_id,
+    "userId": lambda e: e.user_id or None,
+    "sessionId": lambda e: e.session_id or None,
     "eventId": lambda e: e.event_id,
     "source": lambda e: (e.metadata or {}).get("source") or None,
     "priority": lambda e: e.priority,
@@ -119,14 +119,14 @@ class _Asked:
 
 
 def exact(name: str, found: Found, seconds: Fraction | int) -> Fraction | int | None:
-    users = len({e.user_id for e in found})
+    users = len({e.user_id for e in found} - {""})
     match name:
         case "events":
             return len(found)
         case "users":
             return users
         case "sessions":
-            return len({e.session_id for e in found})
+            return len({e.session_id for e in found} - {""})
         case "events_per_user":
             return Fraction(len(found), users) if users else None
         case "rate":

@@ -56,9 +56,9 @@ def histories(draw, start, end):
         ),
         st.integers(start - MINUTE, end + MINUTE)
         | st.sampled_from([start - 1, start, end - 1, end]),
-        user_id=st.sampled_from([t for t in TEXTS if t]),
+        user_id=st.sampled_from(TEXTS),
         event_type=st.sampled_from(("click", "view", "CLICK", "päge")),
-        session_id=st.sampled_from("stu"),
+        session_id=st.sampled_from([*"stu", ""]),
         priority=st.integers(1, 3),
         payload=objects(),
         metadata=objects() | st.fixed_dictionaries({"source": st.sampled_from(["web", "", 3])}),
