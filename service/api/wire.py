@@ -6,7 +6,13 @@
 * A body that goes on after its answer was given (413, 415) is thrown away for `linger_seconds`, so
   that the client comes to read the answer; then the connection is closed.
 * The head of an answer leaves together with the first of its body: one system call, not two.
-* What is not HTTP, Content-Length together with Transfer-Encoding included, is 400.
+* What is not HTTP, Content-Length together with Transfer-Encoding included, is 400. After requests
+  that still wait for their answers it is none: they are answered, and the connection is closed.
+* So it is with more than `MOST_WAITING` requests that wait for the answers to those before them.
+* A client that takes less than `LEAST_READ` bytes of its answers in `read_seconds` is cut off, and
+  so is one that has not taken all when its connection has been idle.
+* What stands around the body (chunk sizes, trailers) has at most `LARGEST_FRAMING` bytes: 431.
+  Trailers are not kept.
 
 Errors have the events face's form. Pass it as `uvicorn.Config(http=HeadraceProtocol)`; a request
 for a WebSocket is handed over to `HeadraceSocket` (`service/api/wire_socket.py`).
@@ -25,6 +31,11 @@ from service.errors import InvalidInput, RequestTimeout, TooLarge
 from service.telemetry import log
 
 LARGEST_HEAD = 32 * 1024
+LARGEST_FRAMING = 4 * 1024 * 1024
+"""A body of 16 MB in chunks of 25 bytes has as much."""
+MOST_WAITING = 64
+LEAST_READ = 16 * 1024
+
 _ANSWER = (b"HTTP/1.1 2", b"HTTP/1.1 3", b"HTTP/1.1 4", b"HTTP/1.1 5")
 """How a final answer begins; 100 Continue is none, and must leave at once."""
 
@@ -58,16 +69,25 @@ class _Whole:
         return getattr(self.unwrapped, name)
 
 
+class _TooManyWaiting(Exception):
+    """Stops the parser."""
+
+
 class HeadraceProtocol(Holding, HttpToolsProtocol):
     """One connection."""
 
     head_seconds = 10.0
     linger_seconds = 10.0
+    read_seconds = 30.0
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._deadline: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._framing_bytes = 0
+        self._reading: asyncio.TimerHandle | None = None
+        self._unread = 0
+        self._deaf = False
         self._in_head = True
         self._in_body = False
         self._leaving = False
@@ -90,17 +110,25 @@ class HeadraceProtocol(Holding, HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._drop_deadline()
+        self._stop_watching()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; the deadline runs only while something is incomplete."""
+        if self._deaf:
+            return
         ends_late = len(data) > LARGEST_HEAD and data.find(b"\r\n\r\n", 0, LARGEST_HEAD) < 0
         if ends_late and not self._in_body:
             self._head_is_large()
             return
+        if self._in_body:
+            self._framing_bytes += len(data)
         super().data_received(data)
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._deaf:
             self._drop_deadline()
+        elif self._in_body:
+            if self._framing_bytes > LARGEST_FRAMING:
+                self._refuse(431, TooLarge.code, "the body's chunks or trailers take too much")
         elif self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > LARGEST_HEAD:
@@ -113,8 +141,15 @@ class HeadraceProtocol(Holding, HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {CONNECTION: cast(Any, self)}
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_body:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        self._in_head, self._in_body, self._head_bytes = False, True, 0
+        if len(self.pipeline) >= MOST_WAITING:
+            raise _TooManyWaiting
+        self._in_head, self._in_body = False, True
+        self._head_bytes = self._framing_bytes = 0
         self._drop_deadline()
         super().on_headers_complete()
         if self._leaving and self.cycle:
@@ -124,6 +159,10 @@ class HeadraceProtocol(Holding, HttpToolsProtocol):
         self.transport = cast(_Whole, self.transport).unwrapped
         super().handle_websocket_upgrade()
 
+    def on_body(self, body: bytes) -> None:
+        self._framing_bytes -= len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._in_body = False
         self._drop_deadline()
@@ -132,13 +171,55 @@ class HeadraceProtocol(Holding, HttpToolsProtocol):
     def on_response_complete(self) -> None:
         cast(_Whole, self.transport).flush()
         super().on_response_complete()
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self._watch()
         answered_early = self._in_body and self.cycle.response_complete
         if answered_early and not self.transport.is_closing():
             self._set_deadline(self.linger_seconds, self.transport.close)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self._cut_off()
+        super().timeout_keep_alive_handler()
+
     def send_400_response(self, msg: str) -> None:
-        """What uvicorn calls for bytes that are no HTTP request."""
-        self._refuse(400, InvalidInput.code, "this is not a valid HTTP request")
+        """What uvicorn calls for bytes that are no HTTP request, or not one that is taken."""
+        is_next = self.cycle is None or self._in_body or self.cycle.response_complete
+        if is_next and not self.pipeline:
+            self._refuse(400, InvalidInput.code, "this is not a valid HTTP request")
+        else:  # an answer now would be taken for that to an earlier request
+            self._deaf = True
+            self.cycle.keep_alive = False
+
+    def _watch(self) -> None:
+        """Look whether the client goes on to read what waits for it."""
+        self._stop_watching()
+        self._unread = self.transport.get_write_buffer_size()
+        self._reading = self.loop.call_later(self.read_seconds, self._look_at_reader)
+
+    def _look_at_reader(self) -> None:
+        if self._unread - self.transport.get_write_buffer_size() < LEAST_READ:
+            self._cut_off()
+        else:
+            self._watch()
+
+    def _stop_watching(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    def _cut_off(self) -> None:
+        unread = self.transport.get_write_buffer_size()
+        self.transport.abort()
+        log().info("api.wire.cut_off", reason="its answers are not read", unread=unread)
 
     def _head_is_late(self) -> None:
         if not self.transport.is_closing():

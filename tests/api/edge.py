@@ -151,6 +151,15 @@ class Edge:
     parts: SimpleNamespace
     server: uvicorn.Server
 
+    @property
+    def connections(self) -> set[Any]:
+        """Those that are open."""
+        return self.server.server_state.connections
+
+    def new_protocol(self) -> HeadraceProtocol:
+        """One as the server makes for a connection."""
+        return HeadraceProtocol(self.server.config, self.server.server_state, {})
+
     async def send(self, events: Any, **more: Any) -> httpx2.Response:
         """Send a batch."""
         return await self.client.post(
