@@ -17,6 +17,7 @@ from loadtests.clickhouse import clickhouse
 from loadtests.figures import Figure
 from loadtests.filled import fill
 from loadtests.freshness import freshness
+from loadtests.idle import idle
 from loadtests.ingestion import LEAST_EVENTS, SUSTAINED, batches, singles
 from loadtests.processes import Failed, allow_many_files, headrace
 from loadtests.questions import cached, pollers, uncached
@@ -89,6 +90,7 @@ async def _answers_out(scale: Scale, maximum: float) -> list[Figure]:
             found = [
                 *await _told("cached answers", lambda: cached(scale, service)),
                 *await _told("pollers", lambda: pollers(scale, service)),
+                *await _told("idle connections", lambda: idle(scale, service)),
                 *await _told("uncached", lambda: uncached(scale, service, maximum)),
             ]
         return [*found, *await _told("beside Redis", lambda: shared(scale, folder.parent))]

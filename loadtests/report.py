@@ -39,6 +39,8 @@ _METHOD = """
 * **Beside Redis** are cached answers of twenty questions, each computed anew every second, asked of
   two services in turn: one with a Valkey on this machine, one with its own memory alone. A Redis
   that hangs is one that is stopped (SIGSTOP) for the round.
+* **Idle connections** were each answered once and then kept; the others ask at a fixed rate, with
+  latencies counted from when a request was due.
 * **ClickHouse**: the engine is in the service's process (`CLICKHOUSE_URL=chdb:///…`). Bare inserts
   are groups of 50,000 rows straight into the engine: into the service's table with its views, and
   into a plain table with the same columns.

@@ -118,7 +118,7 @@ class Client:
             self._streams = await asyncio.open_connection("127.0.0.1", self._service.port)
         reader, writer = self._streams
         writer.write(
-            f"POST {path} HTTP/1.1\r\nhost: chaos\r\nx-api-key: {self._service.api_key}\r\n"
+            f"POST {path} HTTP/1.1\r\nhost: localhost\r\nx-api-key: {self._service.api_key}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode()
         )
         writer.write(body)
