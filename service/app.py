@@ -10,9 +10,13 @@ from service.accounts.tiers import allowances
 from service.api.accounts.audit import AuditRoute
 from service.api.accounts.signing_tokens import SigningTokenRoutes
 from service.api.control.auth import AuthRoutes
+from service.api.control.credentials import CredentialRoutes
 from service.api.control.entrance import Entrance
 from service.api.control.envs import EnvironmentRoutes
+from service.api.control.exchange import ExchangeRoutes
+from service.api.control.invitations import InvitationRoutes
 from service.api.control.smt import TransformRoutes
+from service.api.control.teams import TeamRoutes
 from service.api.control.users import UserRoutes
 from service.api.direct import DirectLitestar
 from service.api.events.ingestion import Door
@@ -100,10 +104,15 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
 
 
 def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
+    parts = service.registry
     return [
-        *AuthRoutes(entrance, service.registry.logins, service.sessions).routes(),
-        *UserRoutes(entrance).routes(),
-        *EnvironmentRoutes(entrance, service.registry.tenancy).routes(),
+        *AuthRoutes(entrance, parts.logins, parts.resets, service.sessions).routes(),
+        *UserRoutes(entrance, parts.people).routes(),
+        *CredentialRoutes(entrance, parts.logins, parts.service_accounts).routes(),
+        *ExchangeRoutes(entrance, parts.exchange).routes(),
+        *EnvironmentRoutes(entrance, parts.tenancy).routes(),
+        *TeamRoutes(entrance, parts.teams).routes(),
+        *InvitationRoutes(entrance, parts.invitations).routes(),
         *TransformRoutes(entrance).routes(),
     ]
 

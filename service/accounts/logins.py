@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.accounts import audit
 from service.accounts.addresses import account_of
 from service.accounts.audit import Actor
+from service.accounts.invitations import redeem
 from service.accounts.passwords import Passwords, check_password
 from service.accounts.sessions import PERSON, SignedIn, end_sessions, sessions
 from service.accounts.sign_in import Desk
-from service.accounts.users import User, user_at, user_of, users
+from service.accounts.users import User, user_at, user_by_id, user_of, users
 from service.database import Database, heard
 from service.errors import AddressTaken, BadCredentials, BadPassword, InvalidInput
 from service.limits import Limit
@@ -41,10 +42,13 @@ class Logins:
         self._desk = desk
         self._passwords = passwords
 
-    async def register(self, email: str, password: str, by: Actor) -> User:
-        """Make an account.
+    async def register(
+        self, email: str, password: str, by: Actor, invitation: str | None = None
+    ) -> User:
+        """Make an account, and follow an invitation with it if its token is given.
 
-        Raises InvalidInput for what is no address or no password, AddressTaken, Overloaded.
+        Raises InvalidInput for what is no address or no password, AddressTaken, BadInvitation,
+        Overloaded.
         """
         address = account_of(email)
         check_password(password)
@@ -53,7 +57,11 @@ class Logins:
             async with self._database.writing() as connection:
                 if await user_at(connection, address):
                     raise AddressTaken
-                return await self._desk.users.register(connection, address, kept, by)
+                user = await self._desk.users.register(connection, address, kept, by)
+                if invitation is None:
+                    return user
+                await redeem(connection, user, invitation, by)
+                return await user_by_id(connection, user.id)
 
     async def log_in(self, email: str, password: str, by: Actor) -> str:
         """Begin a session; its token. Raises BadCredentials, RateLimited, Overloaded."""
@@ -70,7 +78,7 @@ class Logins:
                 if now is None or now.password != kept.password or not now.user.is_active:
                     raise BadCredentials
                 if renewed != now.password:
-                    await _set_password(connection, now.user, renewed)
+                    await set_password(connection, now.user, renewed)
                 return await self._desk.sessions.begin(connection, now.user, by.address)
 
     async def change_password(self, session: SignedIn, former: str, new: str, by: Actor) -> None:
@@ -78,16 +86,21 @@ class Logins:
 
         Raises InvalidInput, BadPassword when `former` is not the one it has, RateLimited.
         """
-        check_password(new)
+        check_password(new, "new_password")
         await self.check_former(session.user, former)
         kept = await self._passwords.hash(new)
         with heard():
             async with self._database.writing() as connection:
-                await _set_password(connection, session.user, kept)
+                await set_password(connection, session.user, kept)
                 others = sessions.c.user_id == session.user.id, sessions.c.kind == PERSON
                 await end_sessions(connection, *others, sessions.c.id != session.session_id)
                 await audit.note(connection, by, audit.PASSWORD_CHANGED, session.user.email)
         await self._desk.sessions.hear()
+
+    async def hash(self, password: str) -> str:
+        """What may be kept of a new password. Raises InvalidInput, Overloaded."""
+        check_password(password)
+        return await self._passwords.hash(password)
 
     async def check_former(self, user: User, password: str) -> None:
         """Raises BadPassword when this is not the user's password, RateLimited."""
@@ -124,5 +137,6 @@ async def _kept(connection: AsyncConnection, address: str) -> _Kept | None:
     return _Kept(user_of(row), row["password"]) if row else None
 
 
-async def _set_password(connection: AsyncConnection, user: User, kept: str | None) -> None:
+async def set_password(connection: AsyncConnection, user: User, kept: str | None) -> None:
+    """Give an account another password; `kept` as `Passwords.hash` gives it."""
     await connection.execute(update(users).where(users.c.id == user.id).values(password=kept))

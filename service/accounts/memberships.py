@@ -49,6 +49,21 @@ team_members = Table(
     Column("role", String(16), nullable=False),
 )
 
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("environment_id", ForeignKey("environments.id"), nullable=False, index=True),
+    Column("team_id", String(36)),
+    Column("email", String(254), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("invited_by", String(254), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""One that was accepted or revoked is gone. `digest` is the token's SHA-256."""
+
 _through_a_team = select(
     teams.c.environment_id, team_members.c.user_id, literal(MEMBER).label("role")
 ).join(teams, teams.c.id == team_members.c.team_id)

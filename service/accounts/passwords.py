@@ -24,10 +24,10 @@ MOST_WAITING = 32
 _T = TypeVar("_T")
 
 
-def check_password(password: str) -> None:
+def check_password(password: str, field: str = "password") -> None:
     """Raises InvalidInput for one that will not do."""
     if not SHORTEST <= len(password) <= LONGEST:
-        raise InvalidInput(f"a password has {SHORTEST} to {LONGEST} characters", "password")
+        raise InvalidInput(f"a password has {SHORTEST} to {LONGEST} characters", field)
 
 
 class Passwords:

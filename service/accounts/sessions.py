@@ -196,19 +196,22 @@ async def end_sessions(connection: AsyncConnection, *these: ColumnElement[bool])
     """End those of these sessions that are live; how many there were."""
     ended = await connection.execute(
         update(sessions)
-        .where(*these, sessions.c.revoked_at.is_(None), sessions.c.expires_at > _now())
+        .where(*these, is_live())
         .values(revoked_at=_now(), revision=await _next_revision(connection))
     )
     return ended.rowcount
+
+
+def is_live() -> ColumnElement[bool]:
+    """Whether a session has neither ended nor is past its time."""
+    return and_(sessions.c.revoked_at.is_(None), sessions.c.expires_at > _now())
 
 
 async def heed(connection: AsyncConnection, users_ids: Collection[str] | Select[Any]) -> None:
     """Have every process read the rights of these users again."""
     theirs = sessions.c.user_id.in_(users_ids)
     await connection.execute(
-        update(sessions)
-        .where(theirs, sessions.c.revoked_at.is_(None), sessions.c.expires_at > _now())
-        .values(revision=await _next_revision(connection))
+        update(sessions).where(theirs, is_live()).values(revision=await _next_revision(connection))
     )
 
 

@@ -20,7 +20,14 @@ from service.accounts.environments import (
     new_environment,
 )
 from service.accounts.key_rows import live_keys
-from service.accounts.memberships import OWNER, belonging, members, team_members, teams
+from service.accounts.memberships import (
+    OWNER,
+    belonging,
+    invitations,
+    members,
+    team_members,
+    teams,
+)
 from service.accounts.names import check_description, check_name
 from service.accounts.pages import Page, Span, rows_of
 from service.accounts.rights import known, owned, visible
@@ -224,7 +231,8 @@ async def _erase(connection: AsyncConnection, environment_id: str) -> None:
     """Everything that is left of an empty environment but its row."""
     await heed_environment(connection, environment_id)
     await end_sessions(connection, sessions.c.environment_id == environment_id)
-    await connection.execute(delete(members).where(members.c.environment_id == environment_id))
+    for table in (invitations, members):
+        await connection.execute(delete(table).where(table.c.environment_id == environment_id))
     await connection.execute(
         update(users).where(users.c.environment_id == environment_id).values(environment_id=None)
     )
@@ -254,7 +262,7 @@ async def _check_not_last(connection: AsyncConnection, environment_id: str, user
         members.c.environment_id == environment_id, members.c.role == OWNER
     )
     if list((await connection.execute(owners)).scalars()) == [user_id]:
-        raise Conflict("he is the last owner of the environment: make another one first")
+        raise Conflict("this is the last owner of the environment: make another one first")
 
 
 def _check_default(former: Environment, wanted: Mapping[str, Any]) -> None:

@@ -112,9 +112,7 @@ class Users:
         made = user is None
         if user is None:
             user = await _insert(connection, address, password=None, is_verified=True)
-        elif not user.is_verified:
-            await _set(connection, user.id, is_verified=True, password=None)
-        user = await self._endow(connection, user)
+        user = await self.prove(connection, user)
         if user.environment_id is None:
             await _settle(connection, user)
         user = await user_by_id(connection, user.id)
@@ -122,6 +120,15 @@ class Users:
             by = Actor("user", user.id, address, caller)
             await audit.note(connection, by, audit.USER_MADE, address, user.environment_id)
         return user
+
+    async def prove(self, connection: AsyncConnection, user: User) -> User:
+        """The user, who has just proved his address.
+
+        At the first time he loses the password that somebody set without that proof.
+        """
+        if not user.is_verified:
+            await _set(connection, user.id, is_verified=True, password=None)
+        return await self._endow(connection, await user_by_id(connection, user.id))
 
     async def _endow(self, connection: AsyncConnection, user: User) -> User:
         """Make him owner of the default environment and superuser, if that is for him."""

@@ -77,7 +77,7 @@ SIGNS_IN = Rule("anybody", counted=True)
 SIGNED_IN = Rule("a user", sessions=True, counted=True)
 IS_KNOWN = Rule("a user or his service account", sessions=True, services=True)
 ACTS = Rule("a user, outside `/api/auth`", sessions=True)
-PROVES = Rule("a user, with his password", sessions=True, counted=True)
+IS_HIMSELF = Rule("the user himself, or a superuser", sessions=True)
 BELONGS_TO_IT = Rule(
     "a member of it, or his service account", sessions=True, services=True, role=MEMBER
 )

@@ -16,6 +16,7 @@ import msgspec
 import uvicorn
 
 from service.accounts.principals import Principal
+from service.accounts.registry import Registry
 from service.accounts.sessions import SignedIn
 from service.api.wire import HeadraceProtocol
 from service.app import create_app
@@ -212,7 +213,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         sign_in=None,
         audit=None,
         signing_tokens=None,
-        registry=SimpleNamespace(logins=None, tenancy=None),
+        registry=SimpleNamespace(**dict.fromkeys(Registry.__slots__)),
         limits=LocalLimits(),
         environments=Environments(),
         questions=Questions(),

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from service.accounts.passwords import LONGEST, SHORTEST
 from service.accounts.tenancy import Member
 from service.accounts.users import User
 from service.api.answers import iso
@@ -34,6 +35,8 @@ def document_of(user: User) -> UserDocument:
     )
 
 
+EMAIL = {"type": "string", "format": "email"}
+PASSWORD = {"type": "string", "minLength": SHORTEST, "maxLength": LONGEST}
 A_USER = {
     "id": "3b0c298a-062e-42d1-a01b-277fa66908da",
     "email": "john.doe@company.com",
