@@ -270,7 +270,7 @@ async def test_another_installation_takes_it_in(ada, bob, eve, tmp_path, house):
         (lambda d: d["environments"][0].update(tier="gold"), 422),
         (lambda d: d["members"][0].update(user_id="nobody"), 409),
         (lambda d: d["users"][-1].update(email=ADA), 409),
-        (lambda d: d["users"][0].update(is_superuser=False), 409),
+        (lambda d: [user.update(is_superuser=False) for user in d["users"]], 409),
     ],
 )
 async def test_a_document_that_does_not_fit_changes_nothing(ada, bob, spoil, status):
