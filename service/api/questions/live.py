@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
@@ -14,6 +15,14 @@ from service.api.questions.audience import EVERY_MOST, Audience
 from service.api.streams import Stream
 from service.query import catalog
 from service.settings import Settings
+
+
+class Pushed(msgspec.Struct):
+    """One event: `data` is the document as a poll gives it, `event` is `message` or `error`."""
+
+    data: str
+    event: str = "message"
+    id: str = ""
 
 
 class LiveRoutes:
@@ -60,7 +69,7 @@ QUESTION = [
     text_parameter("limit", "How many of the busiest users, or rows."),
 ]
 _STREAM = ResponseSpec(
-    str, generate_examples=False, description="The events.", media_type="text/event-stream"
+    Pushed, generate_examples=False, description="Each event.", media_type="text/event-stream"
 )
 _LIVE = Said(
     "questions",
