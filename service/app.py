@@ -37,6 +37,7 @@ from service.api.questions.query import QueryRoute
 from service.api.questions.receipts import ReceiptRoutes
 from service.api.rate_limits import Turnstile, networks_of
 from service.api.served import Asking
+from service.api.signed.doors import Desk, SignedDoors
 from service.api.taking import Taking
 from service.api.thedata.health import HealthRoute
 from service.api.thedata.ingestion import Door as ThedataDoor
@@ -86,6 +87,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *QueryRoute(asking, questions).routes(),
         *CustomerRoutes(gate, service.customers).routes(),
         *LiveRoutes(audience, service.settings).routes(),
+        *SignedDoors(_desk(service)).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),
         *_control(service, Entrance(gate, turnstile)),
         *SignInRoutes(gate, turnstile, service.sign_in, service.sessions).routes(),
@@ -115,6 +117,17 @@ def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
         *InvitationRoutes(entrance, parts.invitations).routes(),
         *TransformRoutes(entrance).routes(),
     ]
+
+
+def _desk(service: Answering) -> Desk:
+    return Desk(
+        service.partners,
+        service.limits,
+        service.ingest,
+        service.customers,
+        service.settings,
+        service.store.dialect,
+    )
 
 
 def _operators(service: Answering) -> Operators:

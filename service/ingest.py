@@ -106,11 +106,15 @@ class Ingest:
         tenant: str,
         records: Sequence[Event | Rejected],
         idempotency_key: str | None = None,
+        *,
+        whole: bool = False,
     ) -> Verdict:
         """Publish the good records and return when the stream keeps them.
 
         A record that is `Rejected` already goes into the verdict as it is. With an
         `idempotency_key`, events without ids get ids derived from (tenant, key, index).
+
+        `whole` publishes nothing when one of them is refused.
 
         Raises IngestionUnavailable when the stream does not acknowledge or too much is waiting;
         the same ids may then be sent again.
@@ -125,7 +129,7 @@ class Ingest:
             step(take)
         for refused in take.rejected:
             events_rejected.labels(refused.code).inc()
-        if not len(take.rows):
+        if not len(take.rows) or (whole and take.rejected):
             return _verdict(take, None, None)
         published = self._publisher.publish(tenant, take.rows)
         take.rows = Rows()

@@ -198,6 +198,10 @@ class Settings:
         "Up to this tier a batch is worth as many requests as it has events; above it one.",
     )
 
+    signed_per_second: int = _setting(
+        "HEADRACE_SIGNED_PER_SECOND", 1000, "Requests a second of each signing token."
+    )
+
     # The door
     max_body_bytes: int = _setting(
         "HEADRACE_MAX_BODY_BYTES", 16 * 1024 * 1024, "Largest request body, after inflating."

@@ -14,6 +14,7 @@ from service.accounts.audit_log import AuditLog
 from service.accounts.codes import Codes
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
+from service.accounts.partners import Partners
 from service.accounts.passwords import Passwords
 from service.accounts.registry import Registry
 from service.accounts.sealing import Sealing
@@ -62,6 +63,7 @@ class Accounts:
     limits: LocalLimits
     audit: AuditLog
     signing_tokens: SigningTokens
+    partners: Partners
     full: set[str]
     """Environments that have events."""
 
@@ -118,6 +120,7 @@ async def opened_accounts(
             full=full,
             audit=AuditLog(database, days=400),
             signing_tokens=signing_tokens,
+            partners=Partners(signing_tokens, LocalNonces(), 300),
         )
     finally:
         await sessions.close()

@@ -10,6 +10,7 @@ from litestar import Request
 
 from service.api import problems
 from service.api.control import problems as control
+from service.api.signed import problems as signed
 from service.api.thedata import problems as thedata
 
 _CONTROL = (
@@ -19,7 +20,9 @@ _CONTROL = (
 )
 """What the control face answers, with everything below it."""
 _THEDATA = ("/v1",)
-"""What the thedata face answers. All else errs as the events face does."""
+"""What the thedata face answers."""
+_SIGNED = ("/apigw",)
+"""What the signed face answers. All else errs as the events face does."""
 
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> problems.Problem:
@@ -28,6 +31,8 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> problems.
         return control.answer_error(request, error)
     if _is_under(request.scope["path"], _THEDATA):
         return thedata.answer_error(request, error)
+    if _is_under(request.scope["path"], _SIGNED):
+        return signed.answer_error(request, error)
     return problems.answer_error(request, error)
 
 

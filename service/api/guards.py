@@ -43,6 +43,8 @@ class Rule:
     """Whether the calls of a caller are limited by his tier."""
     services: bool = False
     """Whether the token of a service account will do where a user's does."""
+    partners: bool = False
+    """Whether it takes a partner's signing token and signature, and nothing else."""
     superuser: bool = False
     """Whether the user must be superuser."""
     role: str = ""
@@ -71,8 +73,8 @@ INGESTS = replace(SENDS, tiered=True)
 LOOKS_IN = replace(OPEN, tiered=True)
 FOLLOWS_RECEIPTS = replace(FOLLOWS, tiered=True)
 ASKS = replace(READS, tiered=True)
-READS_CUSTOMERS = replace(ASKS, about="a key with `read`, or a member", public=False)
 QUERIES = replace(ASKS, about="a key with `read`, or a member", public=False)
+PARTNERS = Rule("a partner with a signing token", partners=True)
 SIGNS_IN = Rule("anybody", counted=True)
 SIGNED_IN = Rule("a user", sessions=True, counted=True)
 IS_KNOWN = Rule("a user or his service account", sessions=True, services=True)

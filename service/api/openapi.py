@@ -175,6 +175,7 @@ def _security(rule: Rule) -> list[dict[str, list[str]]] | None:
         "apiKey": rule.keys,
         "session": rule.sessions,
         "operator": rule.operator,
+        "partner": rule.partners,
     }
     named: list[dict[str, list[str]]] = [{name: []} for name, does in ways.items() if does]
     return [*named, {}] if rule.public else named or None
@@ -244,6 +245,9 @@ def openapi_config() -> OpenAPIConfig:
                 "apiKey": SecurityScheme("apiKey", name="x-api-key", security_scheme_in="header"),
                 "session": SecurityScheme("http", scheme="bearer", bearer_format="JWT"),
                 "operator": SecurityScheme("http", scheme="bearer"),
+                "partner": SecurityScheme(
+                    "apiKey", name="x-optikpi-token", security_scheme_in="header"
+                ),
             }
         ),
         use_handler_docstrings=True,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from service.accounts.audit_log import AuditLog
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
+from service.accounts.partners import Partners
 from service.accounts.registry import Registry
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import SignIn
@@ -55,6 +56,7 @@ class Answering:
     questions: Questions
     customers: Customers
     live: Live
+    partners: Partners
     way: Way
     """For events of files on their way in."""
     operator_token: str

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from service import crash
 from service.accounts.audit_log import AuditLog
 from service.accounts.environments import Environments
+from service.accounts.partners import Partners
 from service.accounts.passwords import Passwords
 from service.accounts.registry import Registry
 from service.accounts.sign_in import SignIn
@@ -228,6 +229,7 @@ async def _make_answering(
         questions=questions,
         customers=Customers(store, settings.query_timeout),
         live=live,
+        partners=Partners(accounts.signing_tokens, nonces, settings.signing_window),
         way=_way(settings, accounts, backing),
         operator_token=operator_token_of(settings, secret),
         started_at=time.time(),

@@ -140,6 +140,8 @@ class Customers:
 
 
 class Pinged:
+    dialect = "duckdb"
+
     async def ping(self) -> None: ...
 
 
@@ -214,6 +216,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         audit=None,
         signing_tokens=None,
         registry=SimpleNamespace(**dict.fromkeys(Registry.__slots__)),
+        partners=None,
         limits=LocalLimits(),
         environments=Environments(),
         questions=Questions(),

@@ -51,7 +51,13 @@ def test_the_document_asks_for_what_the_rule_asks(method: str, path: str):
     said = document["paths"][path.replace(":str}", "}")][method.lower()].get("security", [])
     wanted = [name for name in said if name != {}]
     assert [next(iter(way)) for way in wanted] == [
-        name for name, does in (("apiKey", rule.keys), ("session", rule.sessions)) if does
+        name
+        for name, does in (
+            ("apiKey", rule.keys),
+            ("session", rule.sessions),
+            ("partner", rule.partners),
+        )
+        if does
     ]
     assert ({} in said) == rule.public
 
@@ -144,7 +150,7 @@ async def call(
 
 def lets_in(rule: Rule, who: str, is_public: bool) -> bool:
     """What the rule says of somebody: `nobody`, a scope that his key has, `user`, `operator`."""
-    if not (rule.keys or rule.sessions or rule.operator):
+    if not (rule.keys or rule.sessions or rule.operator or rule.partners):
         return True
     return {
         "nobody": rule.public and is_public,

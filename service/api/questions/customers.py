@@ -10,7 +10,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer, Success, headers_of, json_answer
-from service.api.guards import READS_CUSTOMERS, Gate
+from service.api.guards import QUERIES, Gate
 from service.api.openapi import Said, data, read, refusal, text_parameter
 from service.api.served import parameters_of
 from service.errors import InvalidInput
@@ -52,7 +52,7 @@ class CustomerRoutes:
     async def page(self, request: Request[Any, Any, Any]) -> Answer:
         """List customers by their ids."""
         scope = request.scope
-        caller = await self._gate.caller(headers_of(scope), READS_CUSTOMERS)
+        caller = await self._gate.caller(headers_of(scope), QUERIES)
         raw = parameters_of(scope["query_string"])
         _refuse_unknown(raw)
         limit, after, fields = _limit(raw), _after(raw), _fields(raw)
@@ -73,7 +73,7 @@ class CustomerRoutes:
 
     async def _named(self, request: Request[Any, Any, Any]) -> tuple[str, str]:
         scope = request.scope
-        caller = await self._gate.caller(headers_of(scope), READS_CUSTOMERS)
+        caller = await self._gate.caller(headers_of(scope), QUERIES)
         return caller.tenant, str(scope["path_params"]["user_id"])
 
 
@@ -134,7 +134,7 @@ _NONE = refusal(404, "No such customer in this environment.")
 _WHO = text_parameter("user_id", "The customer's user id.", where="path")
 _PAGE = Said(
     "customers",
-    READS_CUSTOMERS,
+    QUERIES,
     [
         data(200, CustomerPage, "A page.", {"customers": [_EXAMPLE], "nextCursor": None}),
         refusal(400, "An unknown parameter or value; the message names it."),
@@ -148,13 +148,13 @@ _PAGE = Said(
 )
 _ONE = Said(
     "customers",
-    READS_CUSTOMERS,
+    QUERIES,
     [data(200, Customer, "The customer.", _EXAMPLE), *_REFUSALS, _NONE],
     [_WHO],
 )
 _HISTORY = Said(
     "customers",
-    READS_CUSTOMERS,
+    QUERIES,
     [data(200, CustomerHistory, "The versions."), *_REFUSALS, _NONE],
     [_WHO],
 )

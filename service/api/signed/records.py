@@ -6,7 +6,7 @@ each of its faults is told.
 
 import codecs
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args, get_origin
 
@@ -73,6 +73,14 @@ class Kind:
     event_of: Callable[[Any, Fields], Event]
     """From a record that fits and its fields as they came."""
     table: Literal["events", "customers"] = "events"
+    time: str = "event_time"
+    """The field that becomes the event's time."""
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Its own names of an event's fields."""
+        return {"eventId": "event_id", "userId": "user_id", "timestamp": self.time}
 
 
 def events_of(kind: Kind, body: bytes, workspace: Workspace) -> Sequence[Event]:
@@ -117,16 +125,16 @@ def _records(body: bytes) -> Sequence[Fields]:
 
 
 def _field_by_field(model: type[Record], fields: Fields) -> Iterator[tuple[str, str]]:
-    for field in msgspec.structs.fields(model):
-        name = field.encode_name
+    for one in msgspec.structs.fields(model):
+        name = one.encode_name
         if name not in fields:
-            if field.required:
+            if one.required:
                 yield name, "missing required field"
             continue
         try:
-            msgspec.convert(fields[name], field.type)
+            msgspec.convert(fields[name], one.type)
         except msgspec.ValidationError as error:
-            yield name, _issue(field.type, error)
+            yield name, _issue(one.type, error)
 
 
 def _issue(kind: Any, error: Exception) -> str:
@@ -173,6 +181,14 @@ def _object(value: Any) -> Any:
         return value
 
 
+def schema_of(kind: Kind) -> dict[str, Any]:
+    """A body of this kind as JSON Schema, for the documentation."""
+    shapes = msgspec.json.schema_components([kind.model])[1]
+    record = {**shapes[kind.model.__name__], "additionalProperties": True}
+    many = {"type": "array", "items": record, "minItems": 1, "maxItems": MOST_RECORDS}
+    return {"oneOf": [record, many]}
+
+
 _OF_THE_EVENT = {"account_id", "workspace_id", "user_id", "event_id", "event_time", "metadata"}
 """Fields of a record that the event has elsewhere than in its payload."""
 
@@ -217,15 +233,66 @@ def _attributes(record: Attributes, _: Fields) -> Event:
     )
 
 
+_WHOSE = {"account_id": "acc1", "workspace_id": "ws1"}
+_EVENT = {
+    **_WHOSE,
+    "user_id": "user123456",
+    "event_category": "Account",
+    "event_name": "Player Registration",
+    "event_id": "evt_123456789",
+    "event_time": "2024-01-15T10:30:00Z",
+}
+_ATTRIBUTES = {**_WHOSE, "user_id": "user123456", "list_name": "risk", "ext_data": {"score": 2}}
+_CUSTOMER = {
+    **_WHOSE,
+    "user_id": "user123456",
+    "username": "john_doe",
+    "full_name": "John Doe",
+    "date_of_birth": "1990-01-15",
+    "email": "john.doe@example.com",
+    "phone_number": "+1234567890",
+    "currency": "USD",
+    "subscription": "Subscribed",
+    "deposit_limits": 1000.0,
+    "loss_limits": 500.0,
+    "wagering_limits": 2000.0,
+    "session_time_limits": 120,
+    "cooling_off_period": 7,
+    "self_exclusion_period": 30,
+    "account_status": "Active",
+    "vip_status": "Regular",
+    "loyalty_program_tiers": "Bronze",
+    "financial_risk_level": 0.3,
+    "referral_link_code": "REF789",
+    "creation_timestamp": "2024-01-15T10:30:00Z",
+    "phone_verification": "Verified",
+    "email_verification": "Verified",
+    "bank_verification": "NotVerified",
+    "iddoc_verification": "Verified",
+}
+
+
+def _of_events(
+    about: str, model: type[PartnerEvent], event_type: str, event_of: Any = None, **example: Any
+) -> Kind:
+    return Kind(f"{about} event", model, event_of or _event(event_type), example=_EVENT | example)
+
+
 KINDS: Mapping[str, Kind] = {
-    "customers": Kind("customer profile", CustomerProfile, _profile, "customers"),
-    "extattributes": Kind("customer attribute", Attributes, _attributes, "customers"),
-    "events/account": Kind("account event", AccountEvent, _event("account")),
-    "events/deposit": Kind("deposit event", DepositEvent, _event("deposit")),
-    "events/withdraw": Kind("withdraw event", WithdrawEvent, _event("withdraw")),
-    "events/gaming-activity": Kind("gaming activity event", GamingEvent, _event("gaming-activity")),
-    "events/wallet-balance": Kind("wallet balance event", UserEvent, _event("wallet-balance")),
-    "events/refer-friend": Kind("refer friend event", UserEvent, _event("refer-friend")),
-    "events/system-events": Kind("system event", SystemEvent, _system_event),
+    "customers": Kind(
+        "customer profile", CustomerProfile, _profile, "customers", "creation_timestamp", _CUSTOMER
+    ),
+    "extattributes": Kind(
+        "customer attribute", Attributes, _attributes, "customers", example=_ATTRIBUTES
+    ),
+    "events/account": _of_events("account", AccountEvent, "account", device="desktop"),
+    "events/deposit": _of_events("deposit", DepositEvent, "deposit", amount=500.0),
+    "events/withdraw": _of_events("withdraw", WithdrawEvent, "withdraw", amount=250.0),
+    "events/gaming-activity": _of_events(
+        "gaming activity", GamingEvent, "gaming-activity", wager_amount=10.0, win_amount=25.0
+    ),
+    "events/wallet-balance": _of_events("wallet balance", UserEvent, "wallet-balance"),
+    "events/refer-friend": _of_events("refer friend", UserEvent, "refer-friend"),
+    "events/system-events": _of_events("system", SystemEvent, "system", _system_event),
 }
 """Each kind by its path below the mount."""
