@@ -37,12 +37,6 @@ def digest_of(text: str) -> str:
     return sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def check_name(name: str) -> None:
-    """Raises InvalidInput for what is no name for people."""
-    if not 1 <= len(name) <= 128 or not name.isprintable():
-        raise InvalidInput("a name has 1 to 128 printable characters", "name")
-
-
 def end_after(grace: float, expires_at: int | None) -> int:
     """When a credential that is rotated now ends: after `grace` seconds, never later than before.
 

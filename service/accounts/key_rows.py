@@ -20,8 +20,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts.credentials import check_name, digest_of, next_revision, now_ms, shown
+from service.accounts.credentials import digest_of, next_revision, now_ms, shown
 from service.accounts.environments import DEFAULT_ENVIRONMENT, environments
+from service.accounts.names import check_name
 from service.accounts.principals import SCOPES, Principal
 from service.accounts.tiers import ENTERPRISE, TIERS, is_within
 from service.database import metadata

@@ -32,7 +32,6 @@ from service.accounts.audit import Actor
 from service.accounts.credentials import (
     REMEMBERED_MS,
     USUAL_GRACE,
-    check_name,
     digest_of,
     end_after,
     lives_as_long,
@@ -43,6 +42,7 @@ from service.accounts.credentials import (
 )
 from service.accounts.environments import environments
 from service.accounts.follower import Change, Follower
+from service.accounts.names import check_name
 from service.accounts.uses import Uses
 from service.database import Database, heard, metadata
 from service.errors import (
@@ -272,8 +272,17 @@ def _check(wanted: Wanted) -> None:
     for field, text in (("accountId", wanted.account_id), ("workspaceId", wanted.workspace_id)):
         if not 1 <= len(text) <= 128 or not text.isprintable():
             raise InvalidInput(f"`{field}` has 1 to 128 printable characters", field)
-    if wanted.scheme not in {None, *SCHEMES}:
+    scheme_called(wanted.scheme)
+
+
+def scheme_called(name: str | None) -> Scheme | None:
+    """The derivation of this name. Raises InvalidInput."""
+    for scheme in SCHEMES:
+        if scheme == name:
+            return scheme
+    if name is not None:
         raise InvalidInput(f"a scheme is one of {', '.join(SCHEMES)}", "scheme")
+    return None
 
 
 async def _make(

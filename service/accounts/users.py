@@ -89,7 +89,7 @@ class Users:
         raise NotFound(f"there is no user {address}")
 
     async def register(
-        self, connection: AsyncConnection, address: str, password: str, by: Actor
+        self, connection: AsyncConnection, address: str, password: str | None, by: Actor
     ) -> User:
         """Make an account for an address that has none, as yet without proof that it is his.
 
@@ -98,8 +98,8 @@ class Users:
         user = await _insert(connection, address, password=password, is_verified=False)
         if not self._owner:
             user = await self._endow(connection, user)
-        me = Actor("user", user.id, address, by.address)
-        await audit.note(connection, me, audit.USER_MADE, address)
+        who = by if by.kind == "operator" else Actor("user", user.id, address, by.address)
+        await audit.note(connection, who, audit.USER_MADE, address)
         return user
 
     async def ensure(self, connection: AsyncConnection, address: str, caller: str = "") -> User:

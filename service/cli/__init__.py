@@ -1,6 +1,6 @@
 """The command line: parsing only. Each command calls one function; errors become one line."""
 
-from service.cli import accounts, dead_letters, events, service
+from service.cli import audit, dead_letters, envs, events, keys, service, signing, users
 from service.cli.program import headrace
 
 for _command in (
@@ -9,9 +9,11 @@ for _command in (
     service.work,
     service.health,
     service.demo,
-    accounts.keys,
-    accounts.environments,
-    accounts.users,
+    keys.keys,
+    envs.envs,
+    users.users,
+    signing.signing,
+    audit.audit,
     events.replay,
     service.verify,
     service.settings,

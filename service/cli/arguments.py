@@ -43,3 +43,19 @@ class Expiry(click.ParamType[int]):
         if (at := int(moment.timestamp() * 1000)) <= now:
             self.fail(f"{value!r} has gone by", param, ctx)
         return at
+
+
+class Span(click.ParamType[float]):
+    """`90m`, `12h`, `30d`, or `0`; seconds."""
+
+    name = "span"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if str(value) == "0":
+            return 0
+        span = re.fullmatch(r"(\d{1,6})([mhd])", str(value))
+        if span is None:
+            self.fail(f"{value!r} is neither 0 nor like 90m, 24h, 7d", param, ctx)
+        return int(span[1]) * _UNITS[span[2]] / 1000

@@ -63,7 +63,7 @@ def replay(
       headrace replay january.csv february.csv --shift-to-now --rate 5000
       headrace replay events.csv --url https://example.org --api-key evp_...
     """
-    from service.accounts.commands import borrowed_key
+    from service.accounts.commands.opened import borrowed_key
     from service.replay import ReplayOptions, Report, replay
 
     settings = settings_here()

@@ -36,7 +36,7 @@ def test_a_deletion_that_a_crash_cuts_short_is_made_whole(engine, point, new_ser
     for days_ago in (9, 5, 0.001):
         sent = service.post("/api/v1/events/batch?ack=stored", {"events": events(days_ago, 20)})
         assert sent.json()["data"]["stored"], sent.text
-    service.headrace("environments", "retention", "env_default", "--days", "3")
+    service.headrace("envs", "retention", "env_default", "--days", "3")
     assert service.stop() == 0
     service.launch(HEADRACE_CRASH_AT=f"retention.{point}")
     assert service.ended(within=40) == EXIT_CODE

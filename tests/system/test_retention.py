@@ -29,7 +29,7 @@ def test_a_writer_whose_turn_it_is_deletes_what_an_environment_no_longer_keeps(c
         return api.get("/api/v1/analytics/metrics", **asked).json()["data"]["totalEvents"]
 
     assert counted(after=receipt) == 21
-    told = api.headrace("environments", "retention", "env_default", "--days", "3")
+    told = api.headrace("envs", "retention", "env_default", "--days", "3")
     assert told.returncode == 0, told.stderr
     assert writer.stop() == 0
     writer.start()  # it looks when its turn begins, and once a minute

@@ -1,6 +1,8 @@
 """The command line: what it prints where, and how it says what is wrong."""
 
+import json
 import re
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +15,14 @@ def run(tmp_path, monkeypatch):
     """Runs `headrace` on a data directory of its own."""
     monkeypatch.setenv("HEADRACE_DATA_DIR", str(tmp_path))
     return lambda *words: CliRunner().invoke(headrace, words, prog_name="headrace")
+
+
+@pytest.fixture
+def say(run):
+    """As `run`, with this on stdin."""
+    return lambda text, *words: CliRunner().invoke(
+        headrace, words, prog_name="headrace", input=text
+    )
 
 
 def test_create_prints_the_key_alone_on_stdout(run):
@@ -55,20 +65,20 @@ def test_an_end_that_is_none_or_has_gone_by_is_a_usage_error(run, when):
 
 
 def test_an_environment_keeps_its_events_as_long_as_it_is_told(run):
-    assert "for ever" in run("environments", "list").stdout
-    told = run("environments", "retention", "env_default", "--days", "30").stdout
+    assert "for ever" in run("envs", "list").stdout
+    told = run("envs", "retention", "env_default", "--days", "30").stdout
     assert re.search(r"from before \d{4}-\d\d-\d\d \(UTC\) are deleted for good", told)
-    assert "for 30 days" in run("environments", "list").stdout
-    assert "for ever" in run("environments", "retention", "env_default", "--for-ever").stdout
+    assert "for 30 days" in run("envs", "list").stdout
+    assert "for ever" in run("envs", "retention", "env_default", "--for-ever").stdout
 
 
 @pytest.mark.parametrize("words", [(), ("--days", "0"), ("--days", "3", "--for-ever")])
 def test_how_long_an_environment_keeps_its_events_is_said_in_one_way(run, words):
-    assert run("environments", "retention", "env_default", *words).exit_code == 2
+    assert run("envs", "retention", "env_default", *words).exit_code == 2
 
 
 def test_an_environment_that_is_not_there_keeps_nothing(run):
-    refused = run("environments", "retention", "env_nobody", "--days", "3")
+    refused = run("envs", "retention", "env_nobody", "--days", "3")
     assert refused.stderr == "headrace: there is no environment env_nobody\n"
 
 
@@ -112,3 +122,124 @@ def test_settings_are_printed_one_a_line_with_their_secrets_masked(run, monkeypa
     shown = run("settings").stdout
     assert "API_PORT=8000\n" in shown
     assert "SECRET_KEY=********\n" in shown
+
+
+def rows(shown: str) -> list[dict[str, Any]]:
+    """What `--json` printed."""
+    return [json.loads(line) for line in shown.splitlines()]
+
+
+def test_rotate_prints_the_new_key_alone_and_both_are_live(run):
+    run("keys", "create", "--name", "collector", "--scopes", "ingest")
+    (former,) = rows(run("keys", "list", "--json").stdout)
+    rotated = run("keys", "rotate", former["id"], "--grace", "7d")
+    assert re.fullmatch(r"evp_[\w-]{43}\n", rotated.stdout)
+    first, second = rows(run("keys", "list", "--json").stdout)
+    assert first["successor_id"] == second["id"]
+    assert (first["expires_at"] is None, second["expires_at"]) == (False, None)
+    assert second["scopes"] == ["ingest"]
+
+
+@pytest.mark.parametrize("grace", ["soon", "-1d", "7", "1.5h"])
+def test_a_grace_that_is_no_span_is_a_usage_error(run, grace):
+    refused = run("keys", "rotate", "key_x", "--grace", grace)
+    assert (refused.exit_code, grace in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("keys", "rotate", "key_x"), ("keys", "revoke", "key_x"), ("signing", "rotate", "sgt_x")],
+)
+def test_what_is_not_there_is_one_line(run, words):
+    refused = run(*words)
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("headrace: there is no ")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_keys_are_made_for_any_environment_by_its_name(run):
+    made = run("envs", "create", "production", "--tier", "pro")
+    environment = made.stdout.strip()
+    run("keys", "create", "--name", "shop", "--environment", "production", "--tier", "basic")
+    run("keys", "create", "--name", "home")
+    (key,) = rows(run("keys", "list", "--environment", environment, "--json").stdout)
+    assert (key["name"], key["tier"], key["environment_id"]) == ("shop", "basic", environment)
+    assert len(rows(run("keys", "list", "--json").stdout)) == 2
+    refused = run(
+        "keys", "create", "--name", "k", "--environment", "production", "--tier", "enterprise"
+    )
+    assert (refused.exit_code, "at most the tier pro" in refused.stderr) == (1, True)
+
+
+def test_a_smaller_tier_of_an_environment_is_that_of_its_keys_too(run):
+    run("keys", "create", "--name", "large")
+    run("keys", "create", "--name", "small", "--tier", "free")
+    said = run("envs", "tier", "default", "basic").stdout
+    assert said == "env_default has the tier basic; so have 1 of its keys that had a larger one\n"
+    tiers = {key["name"]: key["tier"] for key in rows(run("keys", "list", "--json").stdout)}
+    assert tiers == {"large": "basic", "small": "free"}
+
+
+def test_names_are_shown_as_they_are(run):
+    run("keys", "create", "--name", "[red]bright[/red]")
+    assert "[red]bright[/red]" in run("keys", "list").stdout
+
+
+def test_metrics_are_made_public_but_those_of_the_default_environment(run):
+    run("envs", "create", "status")
+    assert "anybody sees" in run("envs", "public", "status", "yes").stdout
+    (shown,) = rows(run("envs", "show", "status", "--json").stdout)
+    assert shown["public_metrics"] is True
+    refused = run("envs", "public", "env_default", "yes")
+    assert (refused.exit_code, "HEADRACE_PUBLIC_METRICS" in refused.stderr) == (1, True)
+
+
+def test_a_user_is_made_promoted_and_deactivated(run, say):
+    assert say("a good password\n", "users", "make", "ada@example.com").exit_code == 0
+    assert run("users", "make", "bob@example.com", "--without-password").exit_code == 0
+    assert run("users", "promote", "bob@example.com").exit_code == 0
+    assert run("users", "deactivate", "ada@example.com").exit_code == 0
+    ada, bob = rows(run("users", "list", "--json").stdout)
+    assert (ada["is_superuser"], ada["is_active"], ada["is_verified"]) == (True, False, True)
+    assert (bob["is_superuser"], bob["is_active"]) == (True, True)
+    assert "password" not in ada
+
+
+def test_the_last_superuser_stays(run):
+    run("users", "make", "ada@example.com", "--without-password")
+    for command in ("demote", "deactivate"):
+        refused = run("users", command, "ada@example.com")
+        assert (refused.exit_code, "last superuser" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("password", ["short\n", "\n", ""])
+def test_a_password_that_will_not_do_makes_nobody(run, say, password):
+    assert say(password, "users", "make", "ada@example.com").exit_code == 1
+    assert rows(run("users", "list", "--json").stdout) == []
+
+
+def test_a_signing_token_is_printed_alone_and_never_again(run):
+    made = run("signing", "create", "--account", "acc1", "--workspace", "ws1", "--scheme", "hkdf")
+    assert re.fullmatch(r"evt_[\w-]{43}\n", made.stdout)
+    listed = run("signing", "list", "--json").stdout
+    (token,) = rows(listed)
+    assert made.stdout.strip() not in listed
+    assert (token["account_id"], token["scheme"], token["name"]) == ("acc1", "hkdf", "acc1/ws1")
+    assert run("signing", "rotate", token["id"], "--grace", "0").exit_code == 0
+    assert run("signing", "revoke", token["id"]).exit_code == 0
+    assert len(rows(run("signing", "list", "--json").stdout)) == 1
+    refused = run("signing", "create", "--account", "a", "--workspace", "w", "--scheme", "rot13")
+    assert (refused.exit_code, "hkdf" in refused.stderr) == (1, True)
+
+
+def test_what_a_command_changed_is_in_the_log_under_who_ran_it(run):
+    key = run("keys", "create", "--name", "collector").stdout.strip()
+    run("envs", "retention", "env_default", "--days", "30")
+    shown = run("audit", "list", "--json").stdout
+    made, changed = rows(shown)
+    assert (made["action"], changed["action"]) == ("key.made", "environment.retention_changed")
+    assert made["by"]["kind"] == "operator"
+    assert made["by"]["name"]
+    assert key not in shown
+    assert "key.made" in run("audit", "list", "--action", "key.").stdout
+    assert rows(run("audit", "list", "--json", "--since", "2999-01-01").stdout) == []

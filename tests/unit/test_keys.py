@@ -8,7 +8,7 @@ import pytest
 
 from service.accounts import follower
 from service.accounts.audit_log import Asked
-from service.accounts.commands import borrowed_key
+from service.accounts.commands.opened import borrowed_key
 from service.accounts.environments import DEFAULT_ENVIRONMENT, Environments
 from service.accounts.key_rows import MOST_KEYS
 from service.accounts.keys import Keys

@@ -1,0 +1,1 @@
+"""What operators do with the accounts of a data directory, also beside a running service."""
