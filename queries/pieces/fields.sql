@@ -36,32 +36,45 @@ JSONExtractRaw(<document>, {key:String})
 -- value: The JSON text at the end of a path; '' for nothing.
 <reached>
 
+-- too_long: Whether a JSON text is a whole number beyond 64 bits. This engine gives it as a text.
+FALSE
+
+-- is_text: Whether a JSON text is that of a text.
+(<json> >= '"' AND <json> < '#')
+
+-- is_number: Whether a JSON text is that of a number: it begins with a sign or a digit.
+(<json> >= '-' AND <json> < ':')
+
+-- key: What a JSON value is grouped by: '' for none, 'n' for numbers, others as they stand.
+CASE
+    WHEN <is_text> THEN <json>
+    WHEN <is_number> THEN CASE WHEN <too_long> THEN concat('"', <json>, '"') ELSE 'n' END
+    WHEN <json> = 'true' OR <json> = 'false' THEN <json>
+    ELSE ''
+END
+
+-- number_key: The key of all numbers; which one it is stands beside it.
+'n'
+
+-- key_in_order: A key as it is put in order: nothing, false, true, numbers, texts.
+CASE substring(<key>, 1, 1)
+    WHEN '"' THEN concat('s', <unquoted>)
+    WHEN 't' THEN 'b1'
+    WHEN 'f' THEN 'b0'
+    ELSE <key>
+END
+
 -- unquoted: The text of a JSON text.
 JSONExtractString(<json>)
 
 -- parsed: The number of a JSON text.
 JSONExtractFloat(<json>)
 
--- token: A JSON value as what it is grouped by and compared with: '' for none.
-CASE substring(<json>, 1, 1)
-    WHEN '"' THEN concat('s', <unquoted>)
-    WHEN 't' THEN 'b1'
-    WHEN 'f' THEN 'b0'
-    WHEN 'n' THEN ''
-    WHEN '{' THEN ''
-    WHEN '[' THEN ''
-    WHEN '' THEN ''
-    ELSE 'n'
-END
-
--- number_token: The token of all numbers; which one it is stands beside it.
-'n'
-
 -- text: A JSON value if it is a text, otherwise ''.
-CASE substring(<json>, 1, 1) WHEN '"' THEN <unquoted> ELSE '' END
+CASE WHEN <is_text> THEN <unquoted> WHEN <is_number> AND <too_long> THEN <json> ELSE '' END
 
 -- number: A JSON value if it is a number, otherwise NULL.
-CASE WHEN substring(<json>, 1, 1) IN ('-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9') THEN <parsed> END
+CASE WHEN <is_number> AND NOT <too_long> THEN <parsed> END
 
 -- payload_number: A number at the top of the payload, otherwise NULL.
 CASE WHEN mapContains(numbers, {key:String}) THEN numbers[{key:String}] END

@@ -11,10 +11,13 @@
 (NOT <filter>)
 
 -- same: Exactly this.
-(<token> = {value:String})
+(<key> = {value:String})
 
 -- among: Exactly one of these.
-(<token> IN {values:Array(String)})
+(<key> IN {values:Array(String)})
+
+-- texts: A JSON value that is one of these texts.
+(<is_text> AND <unquoted> IN {values:Array(String)})
 
 -- same_number: This number.
 coalesce(<number> = {value:Float64}, FALSE)
@@ -41,4 +44,4 @@ coalesce(<number> < {value:Float64}, FALSE)
 coalesce(<number> <= {value:Float64}, FALSE)
 
 -- exists: There is a value.
-(<token> <> '')
+(<key> <> '')

@@ -12,9 +12,26 @@ FROM (<facts>) AS facts
 WHERE <which>
 GROUP BY <keys>
 
--- page: The groups of one page, the first by {order} first.
+-- series: A row for each bucket of each group of a page; `place` is the group's on the page.
+WITH facts AS MATERIALIZED (<facts>)
+SELECT <keys>, place, <metrics>
+FROM facts
+JOIN (
+    SELECT <groups>, row_number() OVER (ORDER BY <order>) AS place
+    FROM (<page>) AS page
+) AS placed USING (<groups>)
+GROUP BY <keys>, place
+
+-- page: The groups of one page, in their order.
 SELECT <keys>, <metrics>
 FROM (<facts>) AS facts
+GROUP BY <keys>
+ORDER BY <order>
+LIMIT {limit:UInt32} OFFSET {offset:UInt32}
+
+-- page_of_facts: The same of facts that have a name.
+SELECT <keys>, <metrics>
+FROM facts
 GROUP BY <keys>
 ORDER BY <order>
 LIMIT {limit:UInt32} OFFSET {offset:UInt32}
@@ -32,7 +49,7 @@ TRUE
 {name:Identifier}
 
 -- up: An order, the least first, nothing last.
-{name:Identifier} ASC NULLS LAST
+<by> ASC NULLS LAST
 
 -- down: An order, the most first, nothing last.
-{name:Identifier} DESC NULLS LAST
+<by> DESC NULLS LAST

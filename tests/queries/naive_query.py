@@ -132,7 +132,7 @@ def exact(name: str, found: Found, seconds: Fraction | int) -> Fraction | int | 
         case "rate":
             return len(found) / Fraction(seconds)
     kind, field = re.fullmatch(r"(\w+)\((.+)\)", name).groups()
-    values = sorted(Fraction(v) for e in found if _is_number(v := value(e, field)))
+    values = sorted(Fraction(v) for e in found if (v := number(e, field)) is not None)
     if kind in {"count", "sum"}:
         return len(values) if kind == "count" else sum(values)
     return _of_numbers(kind, values) if values else None
@@ -148,6 +148,15 @@ def _of_numbers(kind: str, values: list[Fraction]) -> Fraction:
     return low + (high - low) * (place - int(place))
 
 
+def number(event: Event, field: str) -> float | None:
+    """The number that is there, or None."""
+    if re.fullmatch(r'payload\.("[^"]*"|[^."]+)', field):
+        found = (event.payload or {}).get(field.removeprefix("payload.").strip('"'))
+    else:
+        found = value(event, field)
+    return float(found) if _is_number(found) else None
+
+
 def value(event: Event, field: str) -> Any:
     """What is there: a text, a number, a truth value, or None."""
     if field in TEXTS:
@@ -158,6 +167,8 @@ def value(event: Event, field: str) -> Any:
         found = found.get(key) if isinstance(found, dict) else None
     if isinstance(found, dict | list):
         return None
+    if isinstance(found, int) and not -(2**63) <= found < 2**64:
+        return str(found)
     return float(found) if _is_number(found) else found
 
 
@@ -179,7 +190,8 @@ def holds(event: Event, found: dict) -> bool:
             return isinstance(there, str) and found["value"] in there
         case "starts_with":
             return isinstance(there, str) and there.startswith(found["value"])
-    if not _is_number(there):
+    there = number(event, found["field"])
+    if there is None:
         return False
     wanted = found["value"]
     return {"gt": there > wanted, "gte": there >= wanted, "lt": there < wanted}.get(

@@ -20,7 +20,10 @@ from tests.stores import STORES
 
 TEXTS = ("ada", "Ada", "a%a", "a_a", "a\\a", "žofie", "ab'; --", 'q"t', "5", "true", "")
 NUMBERS = (0, -0.0, 1, 1.0, -2.5, 5, 0.25, 1e22, 2**53 + 1, 2**63, -(2**63))
-VALUES = st.sampled_from([*TEXTS, *NUMBERS, True, False, None, [], ["ada"], {}, {"b": 1}])
+LONG = 10**30
+VALUES = st.sampled_from(
+    [*TEXTS, *NUMBERS, LONG, str(LONG), True, False, None, [], ["ada"], {}, {"b": 1}]
+)
 KEYS = ("price", "a", "a.b", "*", "", "0", 'x"y', "b\\c", "$", "/d", "é")
 METRICS = ("events", "users", "sessions", "events_per_user", "rate")
 FIELDS = ("eventType", "userId", "sessionId", "source", "priority", "payload.price", "payload.a")
@@ -73,7 +76,7 @@ def fields():
 
 def leaves():
     text = st.sampled_from([t for t in TEXTS if t] + ["a", "%", "_", "\\", "'", '"'])
-    values = st.sampled_from([*TEXTS, True, False, None]) | st.sampled_from(NUMBERS)
+    values = st.sampled_from([*TEXTS, str(LONG), True, False, None]) | st.sampled_from(NUMBERS)
     return (
         st.fixed_dictionaries({"op": st.just("exists"), "field": fields()})
         | leaf(("is", "is_not"), fields(), value=values)

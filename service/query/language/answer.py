@@ -73,23 +73,27 @@ class _Reading:
         self._keys = [
             name for n, group in enumerate(question.groups) for name in group_columns(n, group)
         ]
-        self._page = tables["page"].to_pylist() if "page" in tables else [{}]
-        if question.groups and not question.interval:
-            tables = {**tables, "rows": tables["page"]}
+        self._page = self._groups(tables["rows"]) if question.groups else [()]
         self._found = {name: self._by_key(table) for name, table in tables.items()}
 
     def document(self) -> QueryDocument:
         question = self._question
         limit = question.limit
-        groups = [tuple(row[name] for name in self._keys) for row in self._page[:limit]]
         return QueryDocument(
             range=_span(question.range),
-            rows=[row for group in groups for row in self._rows("rows", group)],
+            rows=[row for group in self._page[:limit] for row in self._rows("rows", group)],
             compare=_span(question.compare) if question.compare else None,
             totals=self._totals() if question.totals else None,
             other=list(self._rows("other", ())) if question.other else None,
             cursor=self._cursor() if len(self._page) > limit else None,
         )
+
+    def _groups(self, rows: pa.Table) -> list[_Key]:
+        """The groups of the page, and the one after it, if there is one."""
+        found = rows.to_pylist()
+        if self._question.interval:
+            found.sort(key=lambda row: row["place"])
+        return list(dict.fromkeys(tuple(row[name] for name in self._keys) for row in found))
 
     def _rows(self, name: str, group: _Key) -> list[Row]:
         """The rows of a group: one, or one for each bucket."""

@@ -1,12 +1,16 @@
 """Filters and fields as pieces of a statement.
 
-A field is read as a *token* (what it is grouped by and compared with), a *text* or a *number*. A
-column that holds a text is all but a number as it stands. A value inside a JSON document has its
-kind in its token: `s…` for a text, `n` for a number, `b0` and `b1`, and nothing where there is
-none; null, an object and a list are none.
+A field is read as a *key* (what it is grouped by and compared with), a *text* or a *number*. A
+column that holds a text is all but a number as it stands. The key of a value inside a JSON document
+is its JSON text, but `n` for all numbers, and nothing where there is none; null, an object and a
+list are none. How an engine writes a JSON text is its own affair.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
 
 from service.query.language import words
 from service.query.language.fields import Column, Field, Number, Path, field_named
@@ -14,7 +18,8 @@ from service.query.language.words import Filter, Value
 from service.storage.protocol import Statement
 
 EVERYTHING = Statement("frames.everything")
-NOTHING_TOKEN, TRUE_TOKEN, FALSE_TOKEN, NUMBER_TOKEN, TEXT_PREFIX = "", "b1", "b0", "n", "s"
+_NOTHING, _NUMBER = "", "n"
+_DIGITS = re.compile(r"-?[0-9]{19,}")
 
 
 class Terms:
@@ -30,13 +35,13 @@ class Terms:
             for path, name in self._names.items()
         ]
 
-    def token(self, field: Field) -> Statement:
+    def key(self, field: Field) -> Statement:
         """What a field is grouped by and compared with; a number's own value is its `rank`."""
         if isinstance(field, Column):
             return Statement(f"fields.{field.piece}")
         if isinstance(field, Number):
-            return Statement("fields.number_token")
-        return self._of_json("fields.token", field)
+            return Statement("fields.number_key")
+        return self._of_json("fields.key", field)
 
     def number(self, field: Field) -> Statement:
         """The number that a field holds, or NULL."""
@@ -57,15 +62,14 @@ class Terms:
     def _text(self, field: Field) -> Statement:
         if isinstance(field, Path):
             return self._of_json("fields.text", field)
-        return self.token(field)
+        return self.key(field)
 
-    def _of_json(self, piece: str, path: Path) -> Statement:
-        json = [Statement("frames.name", {"name": self._names[path]})]
-        inner = {
-            "unquoted": [Statement("fields.unquoted", parts={"json": json})],
-            "parsed": [Statement("fields.parsed", parts={"json": json})],
-        }
-        return Statement(piece, parts={"json": json, **inner})
+    def _of_json(
+        self, piece: str, path: Path, values: Mapping[str, object] = MappingProxyType({})
+    ) -> Statement:
+        json = {"json": [named(self._names[path])]}
+        inner = {hole: [Statement(f"fields.{hole}", parts=json)] for hole in _INNER}
+        return Statement(piece, values, {**json, **inner})
 
     def _condition(self, found: Filter) -> Statement:
         match found:
@@ -78,7 +82,7 @@ class Terms:
         field = field_named(found.field, "")
         match found:
             case words.Exists():
-                return Statement("filters.exists", parts={"token": [self.token(field)]})
+                return Statement("filters.exists", parts={"key": [self.key(field)]})
             case words.Is(_, value):
                 return self._among(field, [value])
             case words.IsNot(_, value):
@@ -92,16 +96,38 @@ class Terms:
         return _said(found, "number", self.number(field), found.value)
 
     def _among(self, field: Field, values: Sequence[Value]) -> Statement:
-        """One of these values: numbers are compared as numbers, all others by their tokens."""
+        """One of these values, each compared with what is of its kind."""
         numbers = [value for value in values if type(value) is float]
-        tokens = [_token_of(value, field) for value in values if type(value) is not float]
+        texts = [value for value in values if isinstance(value, str)]
+        others = [_key_of(value) for value in values if value is None or isinstance(value, bool)]
         found = []
-        if tokens:
-            found.append(_one_of("same", "among", tokens, {"token": [self.token(field)]}))
+        if texts and isinstance(field, Path):
+            long = [text for text in texts if _DIGITS.fullmatch(text) and not _fits(text)]
+            found.append(self._of_json("filters.texts", field, {"values": texts, "long": long}))
+            texts = []
+        if keys := [*texts, *others]:
+            found.append(_one_of("same", "among", keys, {"key": [self.key(field)]}))
         if numbers:
             number = {"number": [self.number(field)]}
             found.append(_one_of("same_number", "among_numbers", numbers, number))
         return Statement("filters.any", parts={"filters": found})
+
+
+_INNER = ("is_text", "is_number", "unquoted", "parsed", "too_long")
+"""Pieces about a JSON text that others may contain."""
+
+
+def named(column: str) -> Statement:
+    """A column by its name."""
+    return Statement("frames.name", {"name": column})
+
+
+def in_order(field: Field, column: str) -> Statement:
+    """What a key that stands in a column is put in order by."""
+    if not isinstance(field, Path):
+        return named(column)
+    unquoted = Statement("fields.unquoted", parts={"json": [named(column)]})
+    return Statement("fields.key_in_order", {}, {"key": [named(column)], "unquoted": [unquoted]})
 
 
 def has_rank(field: Field) -> bool:
@@ -164,24 +190,23 @@ def _one_of(
     return Statement(f"filters.{several}", {"values": list(values)}, parts)
 
 
-def _token_of(value: Value, field: Field) -> str:
-    if value is None:
-        return NOTHING_TOKEN
-    if isinstance(value, bool):
-        return TRUE_TOKEN if value else FALSE_TOKEN
-    assert isinstance(value, str)
-    return value if isinstance(field, Column) else f"{TEXT_PREFIX}{value}"
+def _key_of(value: bool | None) -> str:
+    return _NOTHING if value is None else "true" if value else "false"
+
+
+def _fits(digits: str) -> bool:
+    """Whether a whole number fits into 64 bits, with a sign or without one."""
+    return -(2**63) <= int(digits) < 2**64
 
 
 def value_of(field: Field, found: str, ranked: float | None) -> Value | int:
-    """The value that a token stands for, as answers show it."""
-    if found == NOTHING_TOKEN:
+    """The value that a key stands for, as answers show it."""
+    if found == _NOTHING:
         return None
     if isinstance(field, Column):
         return found
-    if found == NUMBER_TOKEN and ranked is not None:
+    if found == _NUMBER and ranked is not None:
         whole = ranked.is_integer() and abs(ranked) < 2**53
         return int(ranked) if whole else ranked
-    if found in {TRUE_TOKEN, FALSE_TOKEN}:
-        return found == TRUE_TOKEN
-    return found.removeprefix(TEXT_PREFIX)
+    value: str | bool = msgspec.json.decode(found)
+    return value

@@ -14,7 +14,15 @@ from zoneinfo import ZoneInfo
 
 from service.query.buckets import bucket_starts
 from service.query.catalog import MINUTE
-from service.query.language.conditions import EVERYTHING, Terms, fields_of, has_rank, in_numbers
+from service.query.language.conditions import (
+    EVERYTHING,
+    Terms,
+    fields_of,
+    has_rank,
+    in_numbers,
+    in_order,
+    named,
+)
 from service.query.language.fields import Column, Field, Path
 from service.query.language.metrics import Metric
 from service.query.language.question import Question
@@ -33,7 +41,8 @@ class Plan:
     """The statements of a question by what they are for, and how to read what they answer."""
 
     statements: Mapping[str, Statement]
-    """`page`, `rows`, `totals`, `other`, and those but the first as `compare.rows` and so on."""
+    """`rows`, `totals`, `other`, and those of the other range as `compare.rows` and so on. The rows
+    are of the page's groups and of the one after them, in order or each with its place."""
     starts: Sequence[int]
     """Where the buckets of the range begin."""
     compare_starts: Sequence[int]
@@ -56,11 +65,11 @@ def plan_question(tenant: str, question: Question) -> Plan:
     page = _page(question, facts)
     asked = _of_range(question, facts, page)
     if question.groups:
-        asked["page"] = replace(
-            page, values={"limit": question.limit + 1, "offset": question.offset}
+        one_more = {"limit": question.limit + 1, "offset": question.offset}
+        page_of_rows = replace(page, values=one_more)
+        asked["rows"] = (
+            _series(question, facts, page_of_rows) if question.interval else page_of_rows
         )
-        if not question.interval:
-            del asked["rows"]  # the page has them
     others = _facts(question, question.compare) if question.compare else None
     if others:
         compared = _of_range(question, others, page)
@@ -79,7 +88,7 @@ def _with(statement: Statement, values: Mapping[str, object]) -> Statement:
 
 def _of_range(question: Question, facts: _Facts, page: Statement) -> dict[str, Statement]:
     """The statements over the facts of one range, about the groups of the page."""
-    keys, time = _names(question), [_name("bucket")] if question.interval else []
+    keys, time = _names(question), [named("bucket")] if question.interval else []
     place = {"limit": question.limit, "offset": question.offset}
     inside = {"keys": keys, "page": [page]}
     on_page = Statement("frames.on_page", place, inside) if keys else EVERYTHING
@@ -90,6 +99,22 @@ def _of_range(question: Question, facts: _Facts, page: Statement) -> dict[str, S
         off_page = Statement("frames.off_page", place, inside)
         asked["other"] = _grouped(question, facts, time, off_page)
     return asked
+
+
+def _series(question: Question, facts: _Facts, page: Statement) -> Statement:
+    """The rows of the page's groups by time, from facts that are read once."""
+    keys = _names(question)
+    return Statement(
+        "frames.series",
+        parts={
+            "keys": [*keys, named("bucket")],
+            "groups": keys,
+            "metrics": _metrics(question, facts),
+            "facts": [facts.statement],
+            "page": [replace(page, name="frames.page_of_facts")],
+            "order": _order(question),
+        },
+    )
 
 
 def _grouped(
@@ -118,14 +143,20 @@ def _order(question: Question) -> list[Statement]:
     found = []
     for order in question.order:
         direction = "frames.down" if order.down else "frames.up"
-        names = (
-            [f"metric{order.number}"]
+        by = (
+            [named(f"metric{order.number}")]
             if order.kind == "metric"
-            else group_columns(order.number, question.groups[order.number])
+            else _ordered(order.number, question.groups[order.number])
         )
-        found += [Statement(direction, {"name": name}) for name in names]
-    rest = [part.values["name"] for part in _names(question)]
-    return [*found, *(Statement("frames.up", {"name": name}) for name in rest)]
+        found += [Statement(direction, parts={"by": [one]}) for one in by]
+    rest = [by for n, group in enumerate(question.groups) for by in _ordered(n, group)]
+    return [*found, *(Statement("frames.up", parts={"by": [one]}) for one in rest)]
+
+
+def _ordered(group: int, field: Field) -> list[Statement]:
+    """What the values of a group are put in order by."""
+    key, *rank = group_columns(group, field)
+    return [in_order(field, key), *map(named, rank)]
 
 
 def group_columns(group: int, field: Field) -> list[str]:
@@ -135,11 +166,7 @@ def group_columns(group: int, field: Field) -> list[str]:
 
 def _names(question: Question) -> list[Statement]:
     groups = enumerate(question.groups)
-    return [_name(name) for n, field in groups for name in group_columns(n, field)]
-
-
-def _name(name: str) -> Statement:
-    return Statement("frames.name", {"name": name})
+    return [named(column) for n, field in groups for column in group_columns(n, field)]
 
 
 def _metrics(question: Question, facts: _Facts) -> list[Statement]:
@@ -153,7 +180,7 @@ def _metrics(question: Question, facts: _Facts) -> list[Statement]:
 
 def _metric(metric: Metric, fields: Sequence[Field], rolled: bool) -> Statement:
     if metric.of is not None:
-        of = [_name(f"number{fields.index(metric.of)}")]
+        of = [named(f"number{fields.index(metric.of)}")]
         return Statement(f"metrics.{metric.kind}", {"level": metric.level}, {"number": of})
     if metric.kind in {"events", "rate"}:
         return Statement("metrics.events_rolled" if rolled else "metrics.events")
@@ -209,7 +236,7 @@ def _columns(question: Question, terms: Terms, starts: Sequence[int]) -> list[St
     """What the facts have to have for the question's keys and metrics."""
     columns = [_column("bucket", _bucket(starts, question.interval))] if starts else []
     for n, group in enumerate(question.groups):
-        pieces = [terms.token(group), terms.rank(group)]
+        pieces = [terms.key(group), terms.rank(group)]
         columns += [
             _column(name, piece)
             for name, piece in zip(group_columns(n, group), pieces, strict=False)
@@ -223,8 +250,8 @@ def _columns(question: Question, terms: Terms, starts: Sequence[int]) -> list[St
     return columns or [Statement("facts.one")]
 
 
-def _column(name: str, value: Statement) -> Statement:
-    return Statement("facts.column", {"name": name}, {"value": [value]})
+def _column(column: str, value: Statement) -> Statement:
+    return Statement("facts.column", {"name": column}, {"value": [value]})
 
 
 def _bucket(starts: Sequence[int], interval: int) -> Statement:
