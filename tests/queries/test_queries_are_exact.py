@@ -170,8 +170,9 @@ def compared(draw, start, end):
     )
 
 
+@pytest.mark.timeout(300)
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],

@@ -1,0 +1,109 @@
+"""`POST /api/v1/analytics/query` at the edge: its answer, its refusals, the cache before it."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from service.api.served import LARGEST_QUESTION
+from service.errors import AnalyticsUnavailable, QuestionTooBig
+from tests.api.edge import KEY, Edge, running
+from tests.api.edge import Questions as AskedQuestions
+
+QUERY = "/api/v1/analytics/query"
+ASKED = {"metrics": ["events"]}
+
+
+async def ask(edge: Edge, query: Any = ASKED, **headers: str) -> httpx2.Response:
+    return await edge.client.post(QUERY, json=query, headers={**KEY, **headers})
+
+
+async def test_an_answer_says_where_it_comes_from_and_what_it_took(edge: Edge):
+    first, second = [(await ask(edge)).json()["data"] for _ in range(2)]
+    assert (first["cached"], second["cached"]) == (False, True)
+    assert second["source"] == "cache"
+    assert first["elapsedMs"] >= 0
+    assert first["asOf"] == "2023-11-14T22:13:20.000Z"
+
+
+async def test_the_same_query_written_otherwise_is_the_same_question(edge: Edge):
+    await ask(edge, {"metrics": ["events"], "range": "24h", "limit": 100})
+    again = await ask(edge, {"limit": 100, "metrics": ["events"]})
+    assert again.json()["data"]["cached"] is True
+
+
+async def test_another_query_is_another_question(edge: Edge):
+    for query in (ASKED, {"metrics": ["users"]}, {**ASKED, "range": "7d"}):
+        assert (await ask(edge, query)).json()["data"]["cached"] is False
+
+
+async def test_an_answer_that_the_caller_has_is_not_sent_again(edge: Edge):
+    first = await ask(edge)
+    again = await ask(edge, **{"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({}, "metrics"),
+        ({"metrics": ["event"]}, "metrics[0]"),
+        ({**ASKED, "filters": [{"op": "is", "field": "payload.a"}]}, "filters[0].value"),
+        ({**ASKED, "limit": "5"}, "limit"),
+        ({**ASKED, "cursor": "bm9uZQ"}, "cursor"),
+    ],
+)
+async def test_a_wrong_query_is_told_by_its_place(edge: Edge, query: Any, field: str):
+    answer = await ask(edge, query)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "VALIDATION_ERROR")
+    assert error["details"] == {"field": field}
+    assert f"`{field}`" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (400, b"", {}),
+        (400, b"[]", {}),
+        (400, b"\xff\xfe", {}),
+        (400, b"[" * 10_000, {}),
+        (413, b" " * (LARGEST_QUESTION + 1), {}),
+        (415, b"{}", {"content-type": "text/plain"}),
+        (415, b"{}", {"content-encoding": "br"}),
+    ],
+)
+async def test_a_body_that_is_no_query_is_refused(edge: Edge, status: int, body: bytes, headers):
+    named = {"content-type": "application/json", **KEY, **headers}
+    assert (await edge.client.post(QUERY, content=body, headers=named)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(401, {}), (401, {"x-api-key": "evp_none"}), (403, {"x-api-key": "evp_in"})],
+)
+async def test_who_may_not_read_asks_in_vain_even_where_metrics_are_public(
+    edge: Edge, status: int, headers: dict[str, str]
+):
+    answer = await edge.client.post(QUERY, json=ASKED, headers=headers)
+    assert answer.status_code == status
+
+
+async def test_another_parameter_than_after_is_refused(edge: Edge):
+    answer = await edge.client.post(f"{QUERY}?limit=5", json=ASKED, headers=KEY)
+    assert answer.json()["error"]["details"] == {"field": "limit"}
+
+
+async def test_a_receipt_of_nobody_is_not_found(edge: Edge):
+    answer = await edge.client.post(f"{QUERY}?after=x", json=ASKED, headers=KEY)
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("error", [QuestionTooBig("narrow it"), AnalyticsUnavailable("away")])
+async def test_a_failure_is_told_and_not_kept(error: Exception):
+    async with running(questions=AskedQuestions(error=error)) as edge:
+        failed = await ask(edge)
+        assert failed.status_code == 503
+        assert failed.headers["retry-after"]
+        edge.parts.questions.error = None
+        assert (await ask(edge)).status_code == 200
