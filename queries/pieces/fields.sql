@@ -15,8 +15,8 @@ event_id
 -- source: Where the event came from.
 source
 
--- priority: The priority, as a number.
-(priority + 0e0)
+-- priority: The priority, as a number. It is never 0; what may be NULL is NULL over no rows.
+CASE WHEN priority > 0 THEN priority + 0e0 END
 
 -- user_key: The user, as distinct counts take it.
 user_key
