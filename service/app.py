@@ -39,6 +39,7 @@ from service.api.rate_limits import Turnstile, networks_of
 from service.api.served import Asking
 from service.api.signed.doors import Desk, SignedDoors
 from service.api.taking import Taking
+from service.api.thedata.analytics import Analytics
 from service.api.thedata.health import HealthRoute
 from service.api.thedata.ingestion import Door as ThedataDoor
 from service.api.threshold import Threshold
@@ -99,6 +100,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *Transfers(service.operator_token, service.way).routes(),
         *health.routes(),
         *ThedataDoor(taking).routes(),
+        *Analytics(asking, questions).routes(),
         *HealthRoute(health).routes(),
     ]
     limits = TierLimits(gate, turnstile, service.limits, allowances(service.settings), answer_error)

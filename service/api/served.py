@@ -46,6 +46,7 @@ _LONGEST_KEPT = 512
 _VARY: Header = (b"vary", b"x-api-key, authorization, x-env-id")
 
 _Parameters = TypeVar("_Parameters")
+_Found = TypeVar("_Found")
 
 
 class Asking:
@@ -98,6 +99,20 @@ class Asking:
         body = await read_body(headers, request.receive, LARGEST_QUESTION, BODY_SECONDS)
         served = await question(tenant, parse(body, now_ms()), at_least)
         return self._answer(served, headers.get(b"if-none-match"), _told(served, began))
+
+    async def ask_for(
+        self,
+        request: Request[Any, Any, Any],
+        rule: Rule,
+        parse: Callable[[Mapping[str, str], int], _Parameters],
+        question: Callable[[str, _Parameters, int], Awaitable[_Found]],
+    ) -> tuple[_Parameters, _Found]:
+        """What was asked and what was found, for a face that writes answers in its own form."""
+        scope = request.scope
+        tenant = (await self._gate.caller(headers_of(scope), rule)).tenant
+        raw, at_least = await self._at_least(tenant, scope["query_string"])
+        parameters = parse(raw, now_ms())
+        return parameters, await question(tenant, parameters, at_least)
 
     async def _at_least(self, tenant: str, query: bytes) -> tuple[Mapping[str, str], int]:
         """The parameters but `after`, once its events are counted, and the position they need."""

@@ -50,7 +50,11 @@ _encode = msgspec.json.Encoder().encode
 
 def read_question(body: bytes, now_ms: int) -> Question:
     """The question of a query; `now_ms` is where ranges like `24h` end. Raises InvalidInput."""
-    query = _query(body)
+    return question_of(_query(body), now_ms)
+
+
+def question_of(query: Query, now_ms: int) -> Question:
+    """The question of a query whose form is right. Raises InvalidInput for what it says."""
     metrics = _metrics(query.metrics)
     groups = _groups(query.dimensions)
     _check_filters(query.filters)
@@ -205,13 +209,19 @@ def _range(found: str | Span, place: str, now_ms: int) -> Range:
         if time.start >= time.end:
             raise InvalidInput(f"`{place}.start` must be before `{place}.end`", f"{place}.start")
         return time
-    if not (last := _LAST.fullmatch(found)):
+    if (length := duration(found)) is None:
         raise InvalidInput(
             f"`{place}` must be how long it lasts up to now, like 15m, 24h, 7d or 4w "
             '(s, m, h, d, w), or {"start": …, "end": …}',
             place,
         )
-    return Range(now_ms - int(last[1]) * _UNITS[last[2]], now_ms, found)
+    return Range(now_ms - length, now_ms, found)
+
+
+def duration(text: str) -> int | None:
+    """How long `15m` and the like are, in ms; None for another text."""
+    found = _LAST.fullmatch(text)
+    return int(found[1]) * _UNITS[found[2]] if found else None
 
 
 def _compared(found: str | Span | None, time: Range, now_ms: int) -> Range | None:
