@@ -48,8 +48,8 @@ def test_nothing_but_a_name_becomes_a_column(name, dialect):
 
 
 def test_each_part_has_values_of_its_own_and_those_around_it():
-    leaf = Statement("filters.same", {"value": "a"}, {"token": [Statement("fields.source")]})
-    other = Statement("filters.same", {"value": "b"}, {"token": [Statement("fields.source")]})
+    leaf = Statement("filters.same", {"value": "a"}, {"key": [Statement("fields.source")]})
+    other = Statement("filters.same", {"value": "b"}, {"key": [Statement("fields.source")]})
     whole = Statement("filters.all", {}, {"filters": [leaf, other]})
     text, values = bound(whole, "clickhouse")
     assert sorted(values.values()) == ["a", "b"]
