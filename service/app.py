@@ -79,7 +79,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
     health = Health(service.started_at, service.ready, _pings(service))
     taking = Taking(gate, service.ingest, mark, service.settings)
-    audience = Audience(gate, turnstile, service.live, Subjects(questions))
+    audience = Audience(gate, turnstile, service.tickets, service.live, Subjects(questions))
     handlers = [
         *Door(taking).routes(),
         *StatsRoute(gate, questions).routes(),

@@ -109,7 +109,7 @@ def exposition() -> bytes:
 
 _SECRET_FIELD = re.compile(r"key|token|secret|password|authorization|cookie|body|code$", re.I)
 _SECRET_TEXT = re.compile(
-    r"ev[pst]_[\w-]{8,}|(?<=://)[^/\s@]+@|Bearer\s+\S+|eyJ[\w-]+\.[\w-]+\.[\w-]*"
+    r"ev[plst]_[\w-]{8,}|(?<=://)[^/\s@]+@|Bearer\s+\S+|eyJ[\w-]+\.[\w-]+\.[\w-]*"
 )
 _MASK = "********"
 

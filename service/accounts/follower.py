@@ -84,6 +84,14 @@ class Follower(Generic[T]):
             raise AccountsUnavailable(_SILENT)
         return self._rows.get(mark)
 
+    async def find_by_id(self, row_id: str) -> T | None:
+        """The row of this id, as `find` finds it by its mark."""
+        mark = self._marks.get(row_id)
+        if mark is None:
+            await self.read_again()
+            mark = self._marks.get(row_id, "")
+        return await self.find(mark) if mark else None
+
     async def read_again(self) -> None:
         """Return when every change made before this call is known.
 

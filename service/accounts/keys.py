@@ -96,6 +96,13 @@ class Keys:
         self._uses.note(known.principal.key_id)
         return known.principal
 
+    async def still(self, key_id: str) -> Principal:
+        """For whom the key of this id speaks, which was accepted before; raises InvalidKey."""
+        known = await self._known.find_by_id(key_id)
+        if known is None or now_ms() >= known.ends_at:
+            raise InvalidKey("the API key has expired or was revoked")
+        return known.principal
+
     async def create(
         self,
         name: str,

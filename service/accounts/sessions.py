@@ -38,6 +38,9 @@ from service.accounts.uses import Uses
 from service.database import Database, heard, metadata
 from service.errors import NoEnvironment, NotFound, Unauthenticated
 
+SESSION_MARK = "ses_"
+"""How the id of a session begins."""
+
 SESSION_SECONDS = 24 * 3600
 
 PERSON = "user"
@@ -125,6 +128,13 @@ class Sessions:
         self._uses.note(found.session_id)
         return found
 
+    async def still(self, session_id: str) -> SignedIn:
+        """Who is signed in with a session that was accepted before; raises Unauthenticated."""
+        found = await self._live.find(session_id)
+        if found is None or _is_over(found):
+            raise Unauthenticated("this session has ended: sign in again")
+        return found
+
     async def begin(self, connection: AsyncConnection, user: User, address: str = "") -> str:
         """Begin a session in the caller's transaction; its token, good once that is kept.
 
@@ -140,7 +150,7 @@ class Sessions:
     ) -> tuple[str, str]:
         """Add a row with these values, for so long; its id, and the token that names it."""
         now = _now()
-        claims = Claims(f"ses_{secrets.token_hex(16)}", user.id, now + seconds * 1000)
+        claims = Claims(f"{SESSION_MARK}{secrets.token_hex(16)}", user.id, now + seconds * 1000)
         row = {"id": claims.session_id, "user_id": user.id, "created_at": now, **values}
         row |= {"expires_at": claims.expires_at, "revision": await _next_revision(connection)}
         await connection.execute(insert(sessions).values(**row))

@@ -75,16 +75,6 @@ class Signatures:
         self._uses.note(signer.principal.key_id)
         return signer.principal
 
-    async def still(self, principal: Principal) -> Principal:
-        """For whom the key speaks now that signed a request before.
-
-        Raises InvalidSignature when it is no more; AccountsUnavailable.
-        """
-        signer = await self._signers.find(principal.key_id)
-        if signer is None or time.time() * 1000 >= signer.expires_at:
-            raise InvalidSignature("the key that signed is revoked or past its time")
-        return signer.principal
-
     async def _refuse_again(self, request: Signed) -> None:
         if abs(time.time() - request.signed_at) > self._window:
             raise InvalidSignature(

@@ -6,7 +6,7 @@ from typing import Protocol
 from service.accounts.environments import DEFAULT_ENVIRONMENT
 from service.accounts.memberships import MEMBER, OWNER
 from service.accounts.principals import Principal
-from service.accounts.sessions import SignedIn
+from service.accounts.sessions import SESSION_MARK, SignedIn
 from service.accounts.signatures import Signed
 from service.accounts.tokens import is_token
 from service.api.answers import Headers
@@ -105,19 +105,21 @@ class Verifier(Protocol):
 
     async def verify(self, text: str) -> Principal: ...
 
+    async def still(self, key_id: str) -> Principal: ...
+
 
 class SignatureVerifier(Protocol):
     """What the gate needs of the signatures."""
 
     async def verify(self, request: Signed) -> Principal: ...
 
-    async def still(self, principal: Principal) -> Principal: ...
-
 
 class SessionVerifier(Protocol):
     """What the gate needs of the sessions."""
 
     async def verify(self, token: str) -> SignedIn: ...
+
+    async def still(self, session_id: str) -> SignedIn: ...
 
 
 class Openness(Protocol):
@@ -155,10 +157,7 @@ class Gate:
         Raises MissingKey, InvalidKey, InvalidSignature, Unauthenticated, Forbidden, NotFound for an
         environment that is not his, NoEnvironment; Retryable when nobody can say.
         """
-        principal = await self._principal(headers, rule)
-        if not any(scope in principal.scopes for scope in rule.scopes):
-            raise Forbidden(f"this needs the scope {' or '.join(rule.scopes)}")
-        return principal
+        return _with_scope(await self._principal(headers, rule), rule)
 
     async def known(self, headers: Headers) -> Principal | None:
         """Who calls, if his credential is good, whatever he may do."""
@@ -176,14 +175,16 @@ class Gate:
             return tenant
         return (await self.caller(headers, READS)).tenant
 
-    async def still_reader(self, headers: Headers) -> str:
-        """`reader`, of a request that goes on: a signature is good once, the key behind it longer.
+    async def still(self, credential_id: str, tenant: str, rule: Rule) -> Principal:
+        """For whom a credential speaks in an environment, of which a request that goes on came.
 
-        Raises what `reader` raises.
+        Raises what `caller` would raise if it came now.
         """
-        if headers.signer is not None:
-            headers.signer = await self._signatures.still(headers.signer)
-        return await self.reader(headers)
+        if credential_id.startswith(SESSION_MARK):
+            principal = (await self._sessions.still(credential_id)).within(tenant)
+        else:
+            principal = await self._keys.still(credential_id)
+        return _with_scope(principal, rule)
 
     async def user(self, headers: Headers, rule: Rule) -> SignedIn:
         """Who is signed in, if the rule lets him. Raises Unauthenticated or Forbidden."""
@@ -216,6 +217,12 @@ class Gate:
 def environment_of(headers: Headers) -> str | None:
     """The environment that the request names in `x-env-id`, if it names one."""
     return headers.get(b"x-env-id", b"").decode("latin-1").strip() or None
+
+
+def _with_scope(principal: Principal, rule: Rule) -> Principal:
+    if not any(scope in principal.scopes for scope in rule.scopes):
+        raise Forbidden(f"this needs the scope {' or '.join(rule.scopes)}")
+    return principal
 
 
 def _within(principal: Principal, headers: Headers) -> Principal:

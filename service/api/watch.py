@@ -15,8 +15,8 @@ PAUSE = 0.3
 class Right:
     """Why somebody may listen: `look` gives the tenant that he sees now, or raises why not."""
 
-    name: Hashable
-    """The same for the same credential, which is then looked at once for all who came with it."""
+    credential: str
+    """Its id, looked at once for all who came with it; empty for strangers."""
     tenant: str
     look: Callable[[], Awaitable[str]]
 
@@ -37,14 +37,14 @@ class Watch:
 
     def add(self, listener: Listener, right: Right) -> None:
         """The listener is there by this right; `remove` must follow."""
-        key = (right.name, right.tenant)
+        key = (right.credential, right.tenant)
         self._watched.setdefault(key, _Watched(right)).listeners.add(listener)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), name="watch")
 
     def remove(self, listener: Listener, right: Right) -> None:
         """The listener has gone."""
-        key = (right.name, right.tenant)
+        key = (right.credential, right.tenant)
         watched = self._watched[key]
         watched.listeners.discard(listener)
         if not watched.listeners:

@@ -12,6 +12,7 @@ from service.accounts.sessions import Sessions
 from service.accounts.sign_in import SignIn
 from service.accounts.signatures import Signatures
 from service.accounts.signing_tokens import SigningTokens
+from service.accounts.tickets import Tickets
 from service.database import Database
 from service.ingest import Ingest
 from service.limits import Limits
@@ -42,6 +43,7 @@ class Answering:
     signatures: Signatures
     signing_tokens: SigningTokens
     sessions: Sessions
+    tickets: Tickets
     sign_in: SignIn
     audit: AuditLog
     registry: Registry

@@ -13,6 +13,7 @@ from service.accounts.partners import Partners
 from service.accounts.passwords import Passwords
 from service.accounts.registry import Registry
 from service.accounts.sign_in import SignIn
+from service.accounts.tickets import Tickets
 from service.bootstrap.accounts import Accounts, open_accounts, open_desk, open_signatures
 from service.bootstrap.engines import (
     Store,
@@ -215,6 +216,7 @@ async def _make_answering(
         signatures=await open_signatures(settings, parts, accounts, nonces),
         signing_tokens=accounts.signing_tokens,
         sessions=desk.sessions,
+        tickets=Tickets(accounts.database),
         sign_in=SignIn(accounts.database, desk),
         audit=AuditLog(accounts.database, settings.audit_days),
         registry=Registry.over(accounts.database, desk, Passwords(), _holds_events(questions)),

@@ -18,6 +18,7 @@ import uvicorn
 from service.accounts.principals import Principal
 from service.accounts.registry import Registry
 from service.accounts.sessions import SignedIn
+from service.accounts.tickets import NewTicket, Ticket
 from service.api.wire import HeadraceProtocol
 from service.app import create_app
 from service.errors import InvalidKey, NotFound, Unauthenticated
@@ -52,12 +53,31 @@ class Keys:
             raise InvalidKey("the API key is unknown, expired or revoked")
         return Principal(TENANT, frozenset(SCOPES[text]), text, text)
 
+    still = verify
+
 
 class Sessions:
     """Nobody is signed in."""
 
     async def verify(self, token: str) -> SignedIn:
         raise Unauthenticated("this session has ended: sign in again")
+
+
+@dataclass
+class Tickets:
+    """Good once."""
+
+    made: dict[str, Ticket] = field(default_factory=dict)
+
+    async def make(self, principal: Principal) -> NewTicket:
+        ticket = f"evl_{len(self.made)}"
+        self.made[ticket] = Ticket(principal.key_id, principal.tenant)
+        return NewTicket(ticket, 1_700_000_060_000)
+
+    async def take(self, text: str) -> Ticket:
+        if text not in self.made:
+            raise Unauthenticated("the ticket is unknown, was used, or is too old")
+        return self.made.pop(text)
 
 
 @dataclass
@@ -212,6 +232,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         keys=Keys(),
         signatures=None,
         sessions=Sessions(),
+        tickets=Tickets(),
         sign_in=None,
         audit=None,
         signing_tokens=None,

@@ -270,3 +270,34 @@ async def test_a_client_that_hangs_up_is_noticed_at_once(edge: Edge):
     async with asyncio.timeout(10):
         while edge.parts.live.listeners:
             await asyncio.sleep(0.01)
+
+
+async def test_a_ticket_lets_in_once_whoever_cannot_send_his_key():
+    async with running(environments=Environments(None)) as edge:
+        made = await edge.client.post(f"{LIVE}/ticket", headers={"x-api-key": "evp_out"})
+        assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
+        ticket = made.json()["data"]["ticket"]
+        async with listening(edge.client, f"ticket={ticket}") as ear:
+            assert await total(ear) == 1
+        again = await edge.client.get(f"{LIVE}?ticket={ticket}")
+    assert (again.status_code, again.json()["error"]["code"]) == (401, "UNAUTHORIZED")
+
+
+async def test_what_a_ticket_opened_ends_with_the_key_behind_it(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+):
+    made = await edge.client.post(f"{LIVE}/ticket", headers={"x-api-key": "evp_out"})
+    async with listening(edge.client, f"ticket={made.json()['data']['ticket']}") as ear:
+        await ear.next()
+        monkeypatch.delitem(SCOPES, "evp_out")
+        [last] = await ear.rest()
+    assert last.document["error"]["code"] == "INVALID_API_KEY"
+
+
+async def test_a_ticket_of_a_key_that_is_revoked_before_lets_nobody_in(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+):
+    made = await edge.client.post(f"{LIVE}/ticket", headers={"x-api-key": "evp_out"})
+    monkeypatch.delitem(SCOPES, "evp_out")
+    answer = await edge.client.get(f"{LIVE}?ticket={made.json()['data']['ticket']}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "INVALID_API_KEY")

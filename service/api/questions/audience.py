@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from service.accounts.tickets import NewTicket, Tickets
 from service.api.answers import Headers, headers_of
-from service.api.guards import Gate
+from service.api.guards import QUERIES, READS, Gate
 from service.api.rate_limits import Turnstile
 from service.api.served import parameters_of
 from service.api.watch import Right, Watch
@@ -16,26 +17,35 @@ from service.query.subjects import Subjects
 
 EVERY_MOST = 60
 """Seconds that somebody may want between two answers."""
-_CREDENTIALS = (b"x-api-key", b"authorization")
-_SHOWN = (*_CREDENTIALS, b"x-env-id")
-"""What a right depends on."""
-_OURS = ("what", "every", "lastEventId")
+_OURS = ("what", "every", "lastEventId", "ticket")
 
 
 class Audience:
     """The way from a request to a listener, and back."""
 
-    def __init__(self, gate: Gate, turnstile: Turnstile, live: Live, subjects: Subjects) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        turnstile: Turnstile,
+        tickets: Tickets,
+        live: Live,
+        subjects: Subjects,
+    ) -> None:
+        self._tickets = tickets
         self._gate = gate
         self._turnstile = turnstile
         self._live = live
         self._subjects = subjects
         self._watch = Watch()
 
+    async def ticket(self, scope: Mapping[str, Any]) -> NewTicket:
+        """A ticket for whoever calls. Raises what the gate raises."""
+        return await self._tickets.make(await self._gate.caller(headers_of(scope), QUERIES))
+
     async def check(self, scope: Mapping[str, Any]) -> None:
         """Raise what `join` would, unless it is that there are too many."""
-        right = await self._right(scope)
         raw = parameters_of(scope["query_string"])
+        right = await self._right(scope, raw)
         self._subjects.find(right.tenant, *_question(raw))
         _every(raw)
 
@@ -44,12 +54,11 @@ class Audience:
 
         Raises what the gate raises, InvalidInput, Overloaded, RateLimited, and what asking raises.
         """
-        right = await self._right(scope)
         raw = parameters_of(scope["query_string"])
+        right = await self._right(scope, raw)
         subject = self._subjects.find(right.tenant, *_question(raw))
         headers = headers_of(scope)
-        is_known = any(name in headers for name in _CREDENTIALS)
-        stranger = "" if is_known else self._turnstile.address_of(scope, headers)
+        stranger = "" if right.credential else self._turnstile.address_of(scope, headers)
         listener = await self._live.listen(subject, _every(raw), _seen(scope, raw), stranger)
         self._watch.add(listener, right)
         return Seat(listener, right, self)
@@ -59,12 +68,23 @@ class Audience:
         self._watch.remove(listener, right)
         self._live.leave(listener)
 
-    async def _right(self, scope: Mapping[str, Any]) -> Right:
+    async def _right(self, scope: Mapping[str, Any], raw: Mapping[str, str]) -> Right:
         headers = headers_of(scope)
-        tenant = await self._gate.reader(headers)
-        shown = Headers({name: headers[name] for name in _SHOWN if name in headers})
-        shown.signer = headers.signer
-        return Right(frozenset(shown.items()), tenant, lambda: self._gate.still_reader(shown))
+        if (text := raw.get("ticket")) is not None:
+            ticket = await self._tickets.take(text)
+            await self._gate.still(ticket.credential_id, ticket.tenant, READS)
+            return self._of(ticket.credential_id, ticket.tenant)
+        if any(name in headers for name in (b"x-api-key", b"authorization")):
+            principal = await self._gate.caller(headers, READS)
+            return self._of(principal.key_id, principal.tenant)
+        named = Headers({name: headers[name] for name in (b"x-env-id",) if name in headers})
+        return Right("", await self._gate.reader(named), lambda: self._gate.reader(named))
+
+    def _of(self, credential_id: str, tenant: str) -> Right:
+        async def look() -> str:
+            return (await self._gate.still(credential_id, tenant, READS)).tenant
+
+        return Right(credential_id, tenant, look)
 
 
 class Seat:

@@ -7,9 +7,9 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
-from service.api.answers import Answer
-from service.api.guards import ASKS
-from service.api.openapi import Said, read, refusal, text_parameter
+from service.api.answers import Answer, Header, Success, iso, json_answer
+from service.api.guards import ASKS, QUERIES
+from service.api.openapi import Said, change, data, read, refusal, text_parameter
 from service.api.outlets import EVENT_HEADERS
 from service.api.questions.audience import EVERY_MOST, Audience
 from service.api.streams import Stream
@@ -25,6 +25,16 @@ class Pushed(msgspec.Struct):
     id: str = ""
 
 
+class TicketAnswer(msgspec.Struct, rename="camel"):
+    """Take the ticket before `expires_at`, once."""
+
+    ticket: str
+    expires_at: str
+
+
+_ONCE: Header = (b"cache-control", b"no-store")
+
+
 class LiveRoutes:
     """Answers that go on, to whoever may ask the question once."""
 
@@ -35,7 +45,8 @@ class LiveRoutes:
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The handlers."""
-        return read("/api/v1/analytics/live", self.live, _LIVE)
+        ticket = change("POST", "/api/v1/analytics/live/ticket", self.ticket, _TICKET)
+        return [*read("/api/v1/analytics/live", self.live, _LIVE), ticket]
 
     async def live(self, request: Request[Any, Any, Any]) -> Answer:
         """Push the answer to a question whenever it changes.
@@ -52,10 +63,19 @@ class LiveRoutes:
         seat = await self._audience.join(scope)
         return Stream(seat.listener, seat.leave, self._heartbeat, self._stall)
 
+    async def ticket(self, request: Request[Any, Any, Any]) -> Answer:
+        """Give a ticket to listen with, good once and for a minute.
+
+        For browsers, whose EventSource sends no headers: `GET /api/v1/analytics/live?ticket=…`.
+        """
+        made = await self._audience.ticket(request.scope)
+        return json_answer(201, Success(data=TicketAnswer(made.text, iso(made.expires_at))), _ONCE)
+
 
 QUESTION = [
     text_parameter("what", "Which question it is.", ["metrics", "numbers"]),
     text_parameter("every", f"Seconds between two documents, 1 to {EVERY_MOST}; 1 by default."),
+    text_parameter("ticket", "Instead of a credential: what `POST …/live/ticket` gave."),
     text_parameter("lastEventId", "As `Last-Event-ID`, for clients that cannot send headers."),
     text_parameter("timeRange", "A range that ends now.", list(catalog.RANGES)),
     text_parameter("start", "Instead of `timeRange`: from here, ISO 8601."),
@@ -85,5 +105,20 @@ _LIVE = Said(
     [
         *QUESTION,
         text_parameter("Last-Event-ID", "The `id` of the last event received.", where="header"),
+    ],
+)
+_TICKET = Said(
+    "questions",
+    QUERIES,
+    [
+        data(
+            201,
+            TicketAnswer,
+            "The ticket.",
+            {"ticket": "evl_…", "expiresAt": "2024-01-30T12:01:00.000Z"},
+        ),
+        refusal(401, "No credential, or not a valid one."),
+        refusal(403, "The credential may not read."),
+        refusal(503, "The accounts' database does not answer; see `Retry-After`."),
     ],
 )
