@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from service.accounts.tiers import allowances
 from service.api.accounts.audit import AuditRoute
 from service.api.accounts.signing_tokens import SigningTokenRoutes
+from service.api.addresses import networks_of
 from service.api.control.auth import AuthRoutes
 from service.api.control.credentials import CredentialRoutes
 from service.api.control.entrance import Entrance
@@ -35,7 +36,7 @@ from service.api.questions.live import LiveRoutes
 from service.api.questions.numbers import Numbers
 from service.api.questions.query import QueryRoute
 from service.api.questions.receipts import ReceiptRoutes
-from service.api.rate_limits import Turnstile, networks_of
+from service.api.rate_limits import Turnstile, telling
 from service.api.served import Asking
 from service.api.signed.doors import Desk, SignedDoors
 from service.api.taking import Taking
@@ -43,7 +44,6 @@ from service.api.thedata.analytics import Analytics
 from service.api.thedata.health import HealthRoute
 from service.api.thedata.ingestion import Door as ThedataDoor
 from service.api.threshold import Threshold
-from service.api.tier_limits import TierLimits
 from service.api.transfers import Transfers
 from service.bootstrap import Answering, Writing
 from service.query.subjects import Subjects
@@ -58,7 +58,7 @@ def create_app(service: Answering) -> Litestar:
     settings = service.settings
     threshold = Threshold(settings.hosts, settings.origins)
     return DirectLitestar(
-        _routes(service), answer_error, threshold, openapi_config=openapi_config()
+        _routes(service), telling(answer_error), threshold, openapi_config=openapi_config()
     )
 
 
@@ -74,7 +74,8 @@ def create_worker_app(service: Writing) -> Litestar:
 
 def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
     gate = Gate(service.keys, service.signatures, service.sessions, service.environments)
-    turnstile = Turnstile(service.limits, networks_of(service.settings.trusted_proxies))
+    proxies = networks_of(service.settings.trusted_proxies)
+    turnstile = Turnstile(service.limits, gate, allowances(service.settings), proxies)
     questions, receipts, mark = service.questions, service.receipts, service.mark
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
     health = Health(service.started_at, service.ready, _pings(service))
@@ -103,8 +104,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *Analytics(asking, questions).routes(),
         *HealthRoute(health).routes(),
     ]
-    limits = TierLimits(gate, turnstile, service.limits, allowances(service.settings), answer_error)
-    return limits.before(handlers)
+    return turnstile.before(handlers)
 
 
 def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:

@@ -20,9 +20,10 @@ MINUTE = 60
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a caller of a tier may ask for."""
+    """What a caller may ask for."""
 
-    tier: str
+    name: str
+    """The tier's."""
     limit: Limit | None
     """Requests; None when there is no limit."""
     counts_events: bool

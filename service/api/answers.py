@@ -66,14 +66,22 @@ class Answer(ASGIResponse):
 class NoContent(Response[None]):
     """204. Handlers that give it say `-> Response[None]`, as Litestar wants it of them."""
 
+    def __init__(self, *headers: Header) -> None:
+        super().__init__(None)
+        self._answer = Answer(204, b"", *headers)
+
+    def plus(self, *headers: Header) -> "NoContent":
+        """The same with headers."""
+        return NoContent(*headers)
+
     def to_asgi_response(self, *_: Any, **__: Any) -> Answer:
-        return Answer(204, b"")
+        return self._answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.to_asgi_response()(scope, receive, send)
+        await self._answer(scope, receive, send)
 
 
-NO_CONTENT = NoContent(None)
+NO_CONTENT = NoContent()
 
 
 def json_answer(status: int, document: Any, *headers: Header) -> Answer:

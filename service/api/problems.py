@@ -90,6 +90,10 @@ class Problem(Response[None]):
     def to_asgi_response(self, *_: Any, **__: Any) -> Answer:
         return self._answer
 
+    def plus(self, *headers: Header) -> "Problem":
+        """The same with more headers."""
+        return Problem(self._answer.plus(*headers))
+
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Problem:
     """The answer for anything that was raised on the way."""

@@ -12,9 +12,9 @@ from service.api.answers import headers_of
 from service.api.bodies import content_type, read_body
 from service.api.guards import Gate, Rule
 from service.api.openapi import text_parameter
+from service.api.rate_limits import count_events
 from service.api.records import Records
 from service.api.served import parameters_of
-from service.api.tier_limits import count_events
 from service.errors import InvalidInput
 from service.ingest import Ingest, Verdict
 from service.settings import Settings

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.accounts.principals import Principal
-from service.api.tier_limits import NO_LIMIT
+from service.api.rate_limits import NO_LIMIT
 from service.errors import AnalyticsUnavailable
 from service.limits import LocalLimits
 from tests.api.edge import TENANT, Edge, Environments, Keys, Questions, running
@@ -122,8 +122,14 @@ async def test_an_enterprise_may_be_given_a_limit():
         assert (await ask(edge, "enterprise")).headers["x-ratelimit-limit"] == "7"
 
 
-@pytest.mark.parametrize("path", sorted(OF_THE_SEED | {"/api/auth/me", "/api/health"}))
-async def test_answers_of_other_routes_tell_nothing_of_tiers(edge: Edge, path: str):
+async def test_routes_limited_by_address_tell_that_limit(edge: Edge):
+    answer = await ask(edge, "enterprise", "/api/auth/me")
+    assert (answer.status_code, answer.headers["x-ratelimit-remaining"]) == (401, "99")
+    assert answer.headers["ratelimit-policy"] == '"auth";q=100;w=60'
+
+
+@pytest.mark.parametrize("path", sorted(OF_THE_SEED | {"/api/health"}))
+async def test_answers_of_other_routes_tell_nothing_of_limits(edge: Edge, path: str):
     for _ in range(5):
         answer = await ask(edge, path=path)
     assert (told(answer), answer.status_code == 429) == (set(), False)

@@ -151,7 +151,7 @@ class SigningTokenRoutes:
         """For whom the request speaks, and how the audit log names him."""
         headers = headers_of(request.scope)
         caller = await self._gate.caller(headers, rule)
-        return caller, caller.actor(self._turnstile.address_of(request.scope, headers))
+        return caller, caller.actor(self._turnstile.address_of(request.scope))
 
 
 def _token_id(request: Request[Any, Any, Any]) -> str:

@@ -12,24 +12,22 @@ from service.api.rate_limits import Turnstile
 
 
 class Entrance:
-    """Lets callers in; where a rule says so, calls are counted."""
+    """Lets callers in."""
 
     def __init__(self, gate: Gate, turnstile: Turnstile) -> None:
         self._gate = gate
         self._turnstile = turnstile
 
     async def stranger(self, request: Request[Any, Any, Any]) -> Actor:
-        """Who calls without being signed in; raises RateLimited."""
-        return nobody(await self._turnstile.count(request.scope, headers_of(request.scope)))
+        """Who calls without being signed in."""
+        return nobody(self._turnstile.address_of(request.scope))
 
     async def caller(self, request: Request[Any, Any, Any], rule: Rule) -> Caller:
         """Who is signed in, if the rule lets him.
 
-        Raises Unauthenticated, Forbidden, RateLimited.
+        Raises Unauthenticated, Forbidden.
         """
         headers = headers_of(request.scope)
-        address = self._turnstile.address_of(request.scope, headers)
-        if rule.counted:
-            await self._turnstile.count(request.scope, headers)
+        address = self._turnstile.address_of(request.scope)
         session = await self._gate.user(headers, rule)
         return Caller(session, session.actor(address), environment_of(headers))

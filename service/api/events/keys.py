@@ -117,7 +117,7 @@ class KeyRoutes:
     async def _caller(self, request: Request[Any, Any, Any], rule: Rule) -> tuple[Principal, Actor]:
         """For whom the request speaks, and how the audit log names him."""
         headers = headers_of(request.scope)
-        address = await self._turnstile.count(request.scope, headers)
+        address = self._turnstile.address_of(request.scope)
         caller = await self._gate.caller(headers, rule)
         return caller, caller.actor(address)
 

@@ -92,7 +92,7 @@ class SignInRoutes:
         It is good for 10 minutes and 5 tries; a new one replaces it. Whether the address has an
         account makes no difference.
         """
-        _, address = await self._count(request)
+        _, address = self._from(request)
         form = await read_form(request, CodeRequest)
         await self._sign_in.request_code(form.email, address)
         return json_answer(200, Success(data=Done(f"Verification code sent to {form.email}")))
@@ -102,7 +102,7 @@ class SignInRoutes:
 
         The first time makes the account. The token is good for 24 hours.
         """
-        _, address = await self._count(request)
+        _, address = self._from(request)
         form = await read_form(request, Code)
         welcome = await self._sign_in.verify(form.email, form.code, address)
         session = Session(welcome.token, _report(welcome.user), "Authentication successful")
@@ -113,21 +113,21 @@ class SignInRoutes:
 
         The token is refused everywhere within a second.
         """
-        headers, address = await self._count(request)
-        await self._sessions.end(await self._gate.user(headers, SIGNED_IN), address)
+        headers, address = self._from(request)
+        signed_in = await self._gate.user(headers, SIGNED_IN)
+        await self._sessions.end(signed_in, address)
         return json_answer(200, Success(data=Done("Signed out")))
 
     async def me(self, request: Request[Any, Any, Any]) -> Answer:
         """Who is signed in."""
-        headers, _ = await self._count(request)
+        headers, _ = self._from(request)
         user = (await self._gate.user(headers, SIGNED_IN)).user
         me = Me(user.id, user.email, "USER", iso(user.created_at), user.name, user.environment_id)
         return json_answer(200, Success(data=me))
 
-    async def _count(self, request: Request[Any, Any, Any]) -> tuple[Headers, str]:
-        """The headers, and the address that was counted."""
-        headers = headers_of(request.scope)
-        return headers, await self._turnstile.count(request.scope, headers)
+    def _from(self, request: Request[Any, Any, Any]) -> tuple[Headers, str]:
+        """The headers, and the address it comes from."""
+        return headers_of(request.scope), self._turnstile.address_of(request.scope)
 
 
 def _report(user: User) -> UserReport:
