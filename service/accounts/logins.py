@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts import audit
-from service.accounts.addresses import account_of
+from service.accounts.addresses import account_of, masked
 from service.accounts.audit import Actor
 from service.accounts.invitations import redeem
 from service.accounts.passwords import Passwords, check_password
@@ -70,6 +70,7 @@ class Logins:
         kept = await self._matching(address, password)
         if kept is None:
             log().info("accounts.login_failed", address=by.address)
+            await self._note_refusal(address, by)
             raise BadCredentials
         renewed = await self._renewed(kept, password)
         with heard():
@@ -116,6 +117,13 @@ class Logins:
         matches = await self._passwords.matches(password, kept.password if kept else None)
         return kept if kept and matches and kept.user.is_active else None
 
+    async def _note_refusal(self, address: str, by: Actor) -> None:
+        """Note a wrong password. A text that is no address may be anything: it is not kept."""
+        with heard():
+            async with self._database.writing() as connection:
+                stranger, subject = audit.nobody(by.address), _shown(address)
+                await audit.note(connection, stranger, audit.SESSION_REFUSED, subject)
+
     async def _renewed(self, kept: _Kept, password: str) -> str | None:
         """The hash to keep from now on."""
         if kept.password and self._passwords.is_outdated(kept.password):
@@ -129,6 +137,13 @@ def _perhaps(email: str) -> str:
         return account_of(email)
     except InvalidInput:
         return email.lower()[:254]
+
+
+def _shown(address: str) -> str:
+    try:
+        return masked(account_of(address))
+    except InvalidInput:
+        return "…"
 
 
 async def _kept(connection: AsyncConnection, address: str) -> _Kept | None:

@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, select
 from service.accounts.audit import Actor, audit, note
 from service.accounts.environments import DEFAULT_ENVIRONMENT
 from service.accounts.sessions import end_all
-from service.errors import InvalidCode
+from service.errors import BadCredentials, InvalidCode
 from tests.signing import Accounts, opened_accounts
 
 ADA = "ada@example.com"
@@ -62,6 +62,24 @@ async def test_signing_in_and_out_is_noted_with_the_callers_address(accounts):
         ("session.ended", "9", "user"),
     ]
     assert not any(code in repr(row) or welcome.token in repr(row) for row in await rows(accounts))
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"), [(ADA, "a…@example.com"), ("eve@example.com", "e…@example.com")]
+)
+async def test_a_wrong_password_is_noted_whether_there_is_an_account_or_not(accounts, typed, kept):
+    await accounts.registry.logins.register(ADA, "a password of the tests", OWNER)
+    with pytest.raises(BadCredentials):
+        await accounts.registry.logins.log_in(typed, "another password", OWNER)
+    last = (await rows(accounts))[-1]
+    assert (last["action"], last["actor_kind"]) == ("session.refused", "nobody")
+    assert (last["subject"], last["address"]) == (kept, "192.0.2.7")
+
+
+async def test_what_is_typed_instead_of_an_address_is_not_kept(accounts):
+    with pytest.raises(BadCredentials):
+        await accounts.registry.logins.log_in("my password is 1234", "x" * 8, OWNER)
+    assert (await rows(accounts))[-1]["subject"] == "…"
 
 
 async def test_whose_sessions_an_operator_ended_is_noted(accounts):
