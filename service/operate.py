@@ -69,7 +69,7 @@ async def migrate(settings: Settings, check: bool, console: Console) -> int:
     if not settings.clickhouse_url.startswith("http") and _runs(settings):
         console.print("a service runs on this data directory; it migrated at its start")
         return 0
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, settings.secrets)
     if check:
         due = await migrations_due(settings)
         console.print("\n".join(due) or "nothing to do")
@@ -129,7 +129,7 @@ class _Operator(Protocol):
 
 @asynccontextmanager
 async def _operator(settings: Settings) -> AsyncIterator[_Operator]:
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, settings.secrets)
     try:
         there = running.read(settings.data_dir)
     except NotRunning:

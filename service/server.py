@@ -159,6 +159,7 @@ def configuration(application: Any, hsts_seconds: int = 0) -> uvicorn.Config:
         ws_max_size=LARGEST_MESSAGE,
         lifespan="off",
         log_config=None,
+        log_level="error",  # what it warns of, we log ourselves
         access_log=False,
         headers=always,
         server_header=False,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -311,6 +311,12 @@ class Settings:
         return str(Path(self.tls_cert).absolute()) if self.tls_cert else ""
 
     @property
+    def secrets(self) -> list[str]:
+        """The texts in these settings that nobody may read, of URLs their passwords."""
+        given = [getattr(self, f.name) for f in FIELDS.values() if f.metadata["secret"]]
+        return [secret for text in given for part in _listed(text) for secret in _secrets_in(part)]
+
+    @property
     def origins(self) -> list[str]:
         return _listed(self.cors_origins)
 
@@ -331,6 +337,17 @@ class Settings:
     def is_shared(self) -> bool:
         """Whether the stream and the event store are servers that several processes can use."""
         return bool(self.nats_url) and self.clickhouse_url.startswith("http")
+
+
+def _secrets_in(text: str) -> Sequence[str]:
+    """Of a URL the password, as it stands there and as it is meant; any other text is secret."""
+    if "://" not in text:
+        return [text]
+    try:
+        password = urlsplit(text).password or ""
+    except ValueError:
+        return [text]
+    return [password, unquote(password)] if password else []
 
 
 def _listed(text: str) -> list[str]:

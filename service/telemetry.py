@@ -4,8 +4,8 @@ A log event is a dotted constant with fields (`writer.group.stored`), never a bo
 """
 
 import logging
-import re
 import sys
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import structlog
@@ -19,6 +19,8 @@ from prometheus_client import (
     values,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from service.redaction import know, redact
 
 registry = CollectorRegistry()
 
@@ -107,36 +109,20 @@ def exposition() -> bytes:
     return generate_latest(together)
 
 
-_SECRET_FIELD = re.compile(r"key|token|secret|password|authorization|cookie|body|code$", re.I)
-_SECRET_TEXT = re.compile(
-    r"ev[plst]_[\w-]{8,}|(?<=://)[^/\s@]+@|Bearer\s+\S+|eyJ[\w-]+\.[\w-]+\.[\w-]*"
-)
-_MASK = "********"
+class _Libraries(logging.Handler):
+    """What libraries warn of, in our log and without secrets."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text, why = record.getMessage(), record.exc_info
+        log().log(record.levelno, "library.logged", library=record.name, text=text, exc_info=why)
 
 
-def redact(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Mask fields that are named like secrets, and secrets inside texts, however deep they are."""
-    for name, value in event.items():
-        event[name] = value if name == "event" else _redacted(name, value)
-    return event
-
-
-def _redacted(name: Any, value: Any) -> Any:
-    if isinstance(name, str) and _SECRET_FIELD.search(name):
-        return _MASK
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        return _SECRET_TEXT.sub(_MASK, value)
-    if isinstance(value, dict):
-        return {key: _redacted(key, inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_redacted(None, inner) for inner in value]
-    return value
-
-
-def configure_logs(form: Literal["auto", "console", "json"]) -> None:
-    """Send logs to stderr, as lines for people or as JSON."""
+def configure_logs(form: Literal["auto", "console", "json"], secrets: Iterable[str] = ()) -> None:
+    """Send logs to stderr, as lines for people or as JSON, without `secrets` wherever they are."""
+    know(secrets)
+    root = logging.getLogger()
+    if not any(isinstance(handler, _Libraries) for handler in root.handlers):
+        root.addHandler(_Libraries(logging.WARNING))
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     last: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()

@@ -7,6 +7,7 @@ import rich_click as click
 
 from service import __version__
 from service.errors import HeadraceError, SettingsError
+from service.redaction import know, masked
 from service.settings import Settings, load
 
 
@@ -28,13 +29,15 @@ class Program(click.RichGroup):
 
 
 def _stop(ctx: click.Context, error: Exception, code: int) -> NoReturn:
-    click.echo(f"headrace: {error}", err=True)
+    click.echo(f"headrace: {masked(str(error))}", err=True)
     ctx.exit(code)
 
 
 def settings_here() -> Settings:
     """The settings of this process's environment; raises SettingsError."""
-    return load(os.environ)
+    settings = load(os.environ)
+    know(settings.secrets)
+    return settings
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

@@ -104,7 +104,7 @@ class There:
 @asynccontextmanager
 async def opened_source(settings: Settings) -> AsyncIterator[Source]:
     """The events of the data directory, whether or not a service runs on it."""
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, settings.secrets)
     if is_running(settings):
         async with _running_service(settings) as there:
             yield there
@@ -116,7 +116,7 @@ async def opened_source(settings: Settings) -> AsyncIterator[Source]:
 @asynccontextmanager
 async def opened_party(settings: Settings) -> AsyncIterator[Party]:
     """The service of the data directory; its parts, opened here, when it does not run."""
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, settings.secrets)
     if is_running(settings):
         async with _running_service(settings) as there:
             yield there

@@ -38,7 +38,7 @@ async def move(settings: Settings, giver: str, taker: str, console: Console) -> 
     InvalidInput when the settings name no ClickHouse.
     """
     _check(settings, giver, taker)
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, settings.secrets)
     crash.arm(settings.crash_at)
     of_giver, of_taker = _with(settings, giver), _with(settings, taker)
     hold = is_running(settings) or of_giver.is_shared

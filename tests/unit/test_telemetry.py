@@ -4,7 +4,8 @@ import json
 
 import structlog
 
-from service.telemetry import configure_logs, events_accepted, exposition, log, redact
+from service.redaction import redact
+from service.telemetry import configure_logs, events_accepted, exposition, log
 
 
 def redacted(**fields):
