@@ -4,6 +4,7 @@ This is the hot path of dashboards that poll: the document is sent as the bytes 
 with what changes from call to call written behind it.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
@@ -12,11 +13,11 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from litestar import Request
-from litestar.types import HTTPScope
+from litestar.types import HTTPScope, Receive
 
 from service.api.answers import JSON, Answer, Header, headers_of, iso
 from service.api.bodies import JSON as JSON_TYPE
-from service.api.bodies import content_type, read_body
+from service.api.bodies import ClientGone, content_type, read_body
 from service.api.guards import Gate, Rule
 from service.api.openapi import document, refusal, text_parameter
 from service.errors import InvalidInput, NotCountedYet
@@ -97,7 +98,8 @@ class Asking:
         if raw:
             raise InvalidInput(f"`{min(raw)}` is not a parameter here; there is after", min(raw))
         body = await read_body(headers, request.receive, LARGEST_QUESTION, BODY_SECONDS)
-        served = await question(tenant, parse(body, now_ms()), at_least)
+        asking = question(tenant, parse(body, now_ms()), at_least)
+        served = await _while_heard(request.receive, asking)
         return self._answer(served, headers.get(b"if-none-match"), _told(served, began))
 
     async def ask_for(
@@ -112,7 +114,8 @@ class Asking:
         tenant = (await self._gate.caller(headers_of(scope), rule)).tenant
         raw, at_least = await self._at_least(tenant, scope["query_string"])
         parameters = parse(raw, now_ms())
-        return parameters, await question(tenant, parameters, at_least)
+        asking = question(tenant, parameters, at_least)
+        return parameters, await _while_heard(request.receive, asking)
 
     async def _at_least(self, tenant: str, query: bytes) -> tuple[Mapping[str, str], int]:
         """The parameters but `after`, once its events are counted, and the position they need."""
@@ -138,6 +141,28 @@ class Asking:
         length = (b"content-length", b"%d" % len(content))
         timing = () if served.cached else (_timing(served.store_ms),)
         return Answer(200, content, JSON, length, *shared, *timing)
+
+
+async def _while_heard(receive: Receive, asking: Awaitable[_Found]) -> _Found:
+    """What is found, unless the caller hangs up first: then the question is given up.
+
+    Raises ClientGone.
+    """
+    asked, gone = asyncio.ensure_future(asking), asyncio.ensure_future(_hung_up(receive))
+    try:
+        await asyncio.wait([asked, gone], return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            raise ClientGone
+        return await asked
+    finally:
+        asked.cancel()
+        gone.cancel()
+        await asyncio.gather(asked, gone, return_exceptions=True)
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def polled(served: Served, cached: bool, age_ms: int, told: bytes = b"") -> bytes:

@@ -6,7 +6,7 @@ The contract:
 * Between the soft and the hard limit it is served as it is, and one computation renews it in the
   background. Nobody ever gets an answer older than the hard limit.
 * Past that, all who ask wait for one computation. It runs on its own: a waiter that gives up does
-  not stop it for the others.
+  not stop it for the others; with the last one it ends, in the store too.
 * An error goes to those who wait for it and is not kept; an answer that could not be renewed is
   served on up to its hard limit, and renewing is tried again after a second.
 * The soft limit varies a little from answer to answer, so that they are not all renewed at once.
@@ -17,7 +17,7 @@ The contract:
 import asyncio
 import random
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -86,6 +86,7 @@ class AnswerCache:
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._bytes = 0
         self._flights: dict[bytes, asyncio.Task[_Kept]] = {}
+        self._waiting: Counter[asyncio.Task[_Kept]] = Counter()
 
     async def answer(self, key: bytes, compute: Compute, at_least: int = 0) -> Served:
         """The answer under `key`, from `compute` when none is at hand.
@@ -115,12 +116,25 @@ class AnswerCache:
     async def _wait(self, key: bytes, compute: Compute, at_least: int) -> Served:
         need = Need(self._seconds, at_least)
         shared = key in self._flights
-        kept = await asyncio.shield(self._flight(key, compute, need))
+        kept = await self._join(key, self._flight(key, compute, need))
         if shared and kept.computed.position < at_least:
             shared = key in self._flights
-            kept = await asyncio.shield(self._flight(key, compute, need))
+            kept = await self._join(key, self._flight(key, compute, need))
         (_shared if shared else _elsewhere if kept.elsewhere else _computed).inc()
         return _served(kept, cached=shared or kept.elsewhere, now=self._clock())
+
+    async def _join(self, key: bytes, flight: asyncio.Task[_Kept]) -> _Kept:
+        """Wait with all others for what `flight` computes; who gives up last ends it."""
+        self._waiting[flight] += 1
+        try:
+            return await asyncio.shield(flight)
+        except asyncio.CancelledError:
+            if self._waiting[flight] == 1 and not flight.done():
+                del self._flights[key]
+                flight.cancel()
+            raise
+        finally:
+            self._waiting -= Counter([flight])
 
     def _flight(self, key: bytes, compute: Compute, need: Need) -> asyncio.Task[_Kept]:
         """The one computation under way for `key`, begun now if there is none."""
@@ -148,7 +162,8 @@ class AnswerCache:
         return kept
 
     def _landed(self, key: bytes, flight: asyncio.Task[_Kept]) -> None:
-        del self._flights[key]
+        if self._flights.get(key) is flight:
+            del self._flights[key]
         if flight.cancelled() or (error := flight.exception()) is None:
             return
         log().warning("query.cache.compute_failed", error=repr(error))

@@ -1,5 +1,7 @@
 """`POST /api/v1/analytics/query` at the edge: its answer, its refusals, the cache before it."""
 
+import asyncio
+import json
 from typing import Any
 
 import httpx2
@@ -7,6 +9,7 @@ import pytest
 
 from service.api.served import LARGEST_QUESTION
 from service.errors import AnalyticsUnavailable, QuestionTooBig
+from service.query.share import Computed
 from tests.api.edge import KEY, Edge, running
 from tests.api.edge import Questions as AskedQuestions
 
@@ -107,3 +110,34 @@ async def test_a_failure_is_told_and_not_kept(error: Exception):
         assert failed.headers["retry-after"]
         edge.parts.questions.error = None
         assert (await ask(edge)).status_code == 200
+
+
+class Slow(AskedQuestions):
+    """Computes until it is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.stopped = asyncio.Event(), asyncio.Event()
+
+    async def _compute(self) -> Computed:
+        self.begun.set()
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            self.stopped.set()
+
+
+@pytest.mark.parametrize(
+    "request_line", [f"POST {QUERY}", "GET /v1/analytics/realtime"], ids=["query", "realtime"]
+)
+async def test_a_question_ends_when_all_who_asked_it_have_hung_up(request_line: str):
+    slow = Slow()
+    async with running(questions=slow) as edge:
+        body = json.dumps(ASKED)
+        head = f"{request_line} HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: evp_all\r\n"
+        length = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}"
+        _, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        writer.write((head + length).encode())
+        await slow.begun.wait()
+        writer.close()
+        await slow.stopped.wait()

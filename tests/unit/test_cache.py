@@ -110,6 +110,17 @@ async def test_nobody_gets_an_answer_past_the_hard_limit(cache, store, clock):
     assert (answer.cached, answer.age_ms, store.computed) == (False, 0, 2)
 
 
+async def test_the_last_waiter_who_gives_up_ends_the_computation(cache, store):
+    store.gate.clear()
+    waiters = [asyncio.create_task(cache.answer(b"q", store)) for _ in range(2)]
+    await settle()
+    for waiter in waiters:
+        waiter.cancel()
+        await settle()
+    store.gate.set()
+    assert (await cache.answer(b"q", store)).document.startswith(b"2")
+
+
 async def test_a_waiter_that_gives_up_does_not_stop_the_others(cache, store):
     store.gate.clear()
     first, second = (asyncio.create_task(cache.answer(b"k", store)) for _ in range(2))
@@ -119,16 +130,6 @@ async def test_a_waiter_that_gives_up_does_not_stop_the_others(cache, store):
     store.gate.set()
     assert (await second).document.startswith(b"1")
     assert first.cancelled()
-
-
-async def test_an_answer_nobody_waited_for_is_kept(cache, store):
-    store.gate.clear()
-    gone = asyncio.create_task(cache.answer(b"k", store))
-    await settle()
-    gone.cancel()
-    store.gate.set()
-    await settle()
-    assert (await cache.answer(b"k", store)).cached
 
 
 async def test_an_error_goes_to_all_who_wait_and_is_not_kept(cache, store):
