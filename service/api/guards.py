@@ -48,7 +48,8 @@ class Rule:
     superuser: bool = False
     """Whether the user must be superuser."""
     role: str = ""
-    """What he must be of the environment or team that the path names; superusers need not be."""
+    """What he must be of what the path names, or of the environment of the request where it names
+    nothing; superusers need not be."""
 
 
 OPEN = Rule("anybody")
@@ -79,6 +80,10 @@ SIGNS_IN = Rule("anybody", counted=True)
 SIGNED_IN = Rule("a user", sessions=True, counted=True)
 IS_KNOWN = Rule("a user or his service account", sessions=True, services=True)
 ACTS = Rule("a user, outside `/api/auth`", sessions=True)
+OWNS_HERE = Rule("an owner of the environment of the request", sessions=True, role=OWNER)
+INVITES = Rule(
+    "an owner of the environment of the request, or of the team named", sessions=True, role=OWNER
+)
 IS_HIMSELF = Rule("the user himself, or a superuser", sessions=True)
 BELONGS_TO_IT = Rule(
     "a member of it, or his service account", sessions=True, services=True, role=MEMBER

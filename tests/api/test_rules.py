@@ -13,8 +13,16 @@ from structlog.testing import capture_logs
 from service.accounts.principals import SCOPES
 from service.api.guards import Rule
 from service.app import create_app
-from service.limits import Standing
-from tests.api.edge import Edge, Environments, Questions, Stream, an_event, parts_of, running
+from tests.api.edge import (
+    Anything,
+    Edge,
+    Environments,
+    Questions,
+    Stream,
+    an_event,
+    parts_of,
+    running,
+)
 from tests.house.tables import routes
 from tests.signing import Accounts, opened_accounts
 
@@ -60,13 +68,6 @@ def test_the_document_asks_for_what_the_rule_asks(method: str, path: str):
         if does
     ]
     assert ({} in said) == rule.public
-
-
-class Anything:
-    """Limits that let everything through, for there are many calls."""
-
-    async def take(self, *_: Any) -> Standing:
-        return Standing(1, 1)
 
 
 class Recorded(Questions):

@@ -22,7 +22,7 @@ from service.api.control.said import (
     refused,
 )
 from service.api.forms import read_form
-from service.api.guards import ACTS
+from service.api.guards import ACTS, INVITES, OWNS_HERE, OWNS_IT
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
 
 
@@ -74,7 +74,7 @@ class InvitationRoutes:
 
         An owner of the environment may.
         """
-        caller = await self._entrance.caller(request, ACTS)
+        caller = await self._entrance.caller(request, OWNS_HERE)
         found = await self._invitations.list(caller)
         return json_answer(200, [_document(invitation) for invitation in found])
 
@@ -84,7 +84,7 @@ class InvitationRoutes:
         Into a team, or into the environment: its owners may. The letter has a token, good once and
         for a week, for an account with that address.
         """
-        caller = await self._entrance.caller(request, ACTS)
+        caller = await self._entrance.caller(request, INVITES)
         form = await read_form(request, NewInvitation)
         sent = await self._invitations.send(caller, form.email, form.role, form.team_id)
         return json_answer(201, _document(sent))
@@ -97,7 +97,7 @@ class InvitationRoutes:
 
     async def revoke(self, request: Request[Any, Any, Any]) -> Response[None]:
         """Take an invitation back."""
-        caller = await self._entrance.caller(request, ACTS)
+        caller = await self._entrance.caller(request, OWNS_IT)
         await self._invitations.revoke(caller, request.scope["path_params"]["invitation_id"])
         return NO_CONTENT
 
@@ -127,7 +127,7 @@ _EXAMPLE = {
 }
 _LIST = Said(
     "invitations",
-    ACTS,
+    OWNS_HERE,
     [
         document(200, list[InvitationDocument], "The open ones.", [_EXAMPLE]),
         NO_ENVIRONMENT,
@@ -138,7 +138,7 @@ _LIST = Said(
 )
 _SEND = Said(
     "invitations",
-    ACTS,
+    INVITES,
     [
         document(201, InvitationDocument, "Sent.", _EXAMPLE),
         NO_ENVIRONMENT,
@@ -190,7 +190,7 @@ _ACCEPT = Said(
 )
 _REVOKE = Said(
     "invitations",
-    ACTS,
+    OWNS_IT,
     [document(204, None, "Taken back."), *SIGNED_IN_ALWAYS, NOT_THERE],
     [text_parameter("invitation_id", "The invitation's `id`.", where="path")],
 )

@@ -24,7 +24,7 @@ from service.api.control.said import (
     WRONG,
 )
 from service.api.forms import read_form
-from service.api.guards import ACTS, BELONGS_TO_IT, IS_KNOWN, OWNS_IT
+from service.api.guards import BELONGS_TO_IT, IS_KNOWN, OWNS_HERE, OWNS_IT
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
 
 
@@ -99,7 +99,7 @@ class TeamRoutes:
 
         An owner of the environment may; he owns the team.
         """
-        caller = await self._entrance.caller(request, ACTS)
+        caller = await self._entrance.caller(request, OWNS_HERE)
         form = await read_form(request, NewTeam)
         team = await self._teams.make(caller, form.name, form.description or "")
         return json_answer(201, _document(team))
@@ -214,7 +214,7 @@ _PAGE = Said(
 )
 _MAKE = Said(
     "teams",
-    ACTS,
+    OWNS_HERE,
     [
         document(201, TeamDocument, "The team.", _EXAMPLE),
         NO_ENVIRONMENT,
