@@ -156,7 +156,7 @@ class Settings:
         "HEADRACE_OWNER_EMAIL",
         "",
         "The address of whoever shall own the default environment and be superuser. "
-        "Empty: the first who signs in.",
+        "Empty: the first who registers or signs in.",
     )
     audit_days: int = _setting(
         "HEADRACE_AUDIT_DAYS", 400, "How long entries of the audit log are kept; 0: for ever."

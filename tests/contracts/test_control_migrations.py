@@ -9,13 +9,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
-from service.accounts import codes, key_rows, sessions
+from service.accounts import codes, key_rows, registry, sessions, signing_tokens
 from service.database import Database, downgrade, is_current, open_database, upgrade
 from service.errors import MigrationError
 from service.settings import Settings
 
 DECLARED = key_rows.api_keys.metadata
 assert codes.codes.metadata is sessions.sessions.metadata is DECLARED
+assert {registry.Registry.__module__, signing_tokens.SigningTokens.__module__}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -118,3 +119,72 @@ async def environment(database: Database, columns: str) -> tuple[Any, ...]:
     async with database.reading() as connection:
         found = await connection.execute(text(f"SELECT {columns} FROM environments"))
     return tuple(found.one())
+
+
+PEOPLE = [
+    "INSERT INTO environments (id, name, public_metrics, created_at, tier, retention_days)"
+    " VALUES ('env_default', 'same', false, 1, 'free', 30),"
+    " ('env_b', 'same', false, 2, 'free', NULL)",
+    "INSERT INTO users (id, email, name, is_superuser, environment_id, created_at)"
+    " VALUES ('u1', 'ada@example.com', 'ada', true, 'env_default', 1)",
+    "INSERT INTO members VALUES ('env_default', 'u1', 'owner')",
+    "INSERT INTO sessions (id, user_id, created_at, expires_at, revision)"
+    " VALUES ('s1', 'u1', 1, 2, 7)",
+]
+
+
+async def test_people_who_were_there_before_passwords_are_kept(database):
+    await upgrade(database, "0005")
+    async with database.writing() as connection:
+        for statement in PEOPLE:
+            await connection.execute(text(statement))
+    await upgrade(database)
+    assert await rows(database, "SELECT email, is_active, is_verified, password FROM users") == [
+        ("ada@example.com", True, True, None)
+    ]
+    assert await rows(database, "SELECT user_id, kind, revision FROM sessions") == [
+        ("u1", "user", 7)
+    ]
+    assert await rows(database, "SELECT name, use_retention FROM environments ORDER BY id") == [
+        ("same env_b", False),
+        ("same", True),
+    ]
+
+
+async def test_going_back_keeps_those_whom_the_former_schema_can_hold(database):
+    await upgrade(database)
+    homeless = (
+        "INSERT INTO users (id, email, name, is_active, is_superuser, is_verified, created_at)"
+        " VALUES ('u2', 'bob@example.com', 'bob', true, false, false, 2)"
+    )
+    async with database.writing() as connection:
+        for statement in in_the_new_schema():
+            await connection.execute(text(statement))
+        await connection.execute(text(homeless))
+    await downgrade(database, "0005")
+    assert await rows(database, "SELECT id FROM users") == [("u1",)]
+    assert await rows(database, "SELECT * FROM members") == [("env_default", "u1", "owner")]
+    assert await rows(database, "SELECT id, user_id FROM sessions") == [("s1", "u1")]
+    await upgrade(database)
+
+
+def in_the_new_schema() -> list[str]:
+    """Somebody, as the latest schema has him."""
+    return [
+        "INSERT INTO environments (id, name, description, public_metrics, use_retention,"
+        " created_at, tier, revision) VALUES ('env_default', 'd', '', false, false, 1, 'free', 1)",
+        "INSERT INTO users (id, email, name, is_active, is_superuser, is_verified,"
+        " environment_id, created_at)"
+        " VALUES ('u1', 'ada@example.com', 'ada', true, true, true, 'env_default', 1)",
+        PEOPLE[2],
+        "INSERT INTO sessions (id, user_id, kind, name, created_at, expires_at, revision)"
+        " VALUES ('s1', 'u1', 'user', '', 1, 2, 7), ('s2', 'u1', 'service', 'x', 1, 2, 8)",
+    ]
+
+
+async def rows(database: Database, question: str) -> list[tuple[Any, ...]]:
+    """What a question gives; SQLite's truth values as such."""
+    async with database.reading() as connection:
+        found = (await connection.execute(text(question))).all()
+    flags = question.startswith(("SELECT email", "SELECT name"))
+    return [tuple(bool(v) if flags and v in (0, 1) else v for v in row) for row in found]

@@ -3,14 +3,17 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 
+from service.accounts.audit import nobody
+from service.accounts.callers import Caller
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
+from service.accounts.pages import Span
 from service.database import open_database, upgrade
-from service.errors import AccountsUnavailable, InvalidKey, Unauthenticated
+from service.errors import AccountsUnavailable, AddressTaken, InvalidKey, Unauthenticated
 from service.settings import Settings
 from tests.servers import a_postgres
 from tests.signing import Accounts, opened_accounts
@@ -129,3 +132,69 @@ async def test_many_who_sign_in_at_once_in_many_processes_get_an_environment_eac
         users = await many[0].users.list()
     assert len({user.environment_id for user in users}) == len(users) == 9
     assert [user.is_superuser for user in users].count(True) == 1
+
+
+@asynccontextmanager
+async def processes(url: str, count: int) -> AsyncIterator[list[Accounts]]:
+    """The same accounts, as so many processes have them open."""
+    async with AsyncExitStack() as stack:
+        opened = [opened_accounts(Settings(postgres_url=url)) for _ in range(count)]
+        yield [await stack.enter_async_context(accounts) for accounts in opened]
+
+
+async def caller_of(accounts: Accounts, email: str) -> Caller:
+    """Somebody signed in with a password, as one process sees him."""
+    logins, by = accounts.registry.logins, nobody()
+    with suppress(AddressTaken):
+        await logins.register(email, "MySecurePassword123!", by)
+    session = await accounts.sessions.verify(await logins.log_in(email, "MySecurePassword123!", by))
+    return Caller(session, session.actor(""))
+
+
+async def until(accounts: Accounts, caller: Caller, tenants: set[str]) -> None:
+    """Return when this process lets a session into these environments and no other."""
+    session_id = caller.session.session_id
+    async with asyncio.timeout(5):
+        while True:
+            found = await accounts.sessions._live.find(session_id)
+            if found is not None and set(found.principals) == tenants:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_rights_given_and_taken_by_one_process_are_heard_by_all(postgres):
+    async with processes(await postgres.new_database(), 2) as (here, there):
+        ada, bob = await caller_of(here, "ada@example.com"), await caller_of(here, "b@example.com")
+        env = await here.registry.tenancy.make(ada, "production")
+        team = await here.registry.teams.make(ada, "team")
+        await until(there, bob, set())
+        await here.registry.teams.add(ada, team.id, [bob.user.id])
+        await until(there, bob, {env.id})
+        await here.registry.teams.remove(ada, team.id, bob.user.id)
+        await until(there, bob, set())
+
+
+async def test_the_control_face_s_accounts_are_the_same_on_postgresql(postgres):
+    async with processes(await postgres.new_database(), 1) as (accounts,):
+        registry, ada = accounts.registry, await caller_of(accounts, "ada@example.com")
+        env = await registry.tenancy.make(ada, "production", use_retention=True, retention_days=3)
+        assert (await registry.tenancy.page(ada, Span(search="PROD"))).items == [env]
+        made, token = await registry.service_accounts.make(ada, "nightly")
+        assert (await accounts.sessions.verify(token)).only == env.id
+        await registry.service_accounts.revoke(ada, made.id)
+        document = await registry.exchange.export(ada)
+        done = await registry.exchange.take_in(ada, document)
+        assert (done.created["users"], done.updated["users"], done.unchanged["users"]) == (0, 0, 1)
+        await registry.tenancy.delete(ada, env.id)
+        assert (await registry.people.find(ada, ada.user.id)).environment_id is None
+
+
+async def test_many_who_register_one_address_at_once_make_one_account(postgres):
+    async with processes(await postgres.new_database(), 3) as many:
+        tries = [
+            a.registry.logins.register("ada@example.com", "MySecurePassword123!", nobody())
+            for a in many * 3
+        ]
+        outcomes = await asyncio.gather(*tries, return_exceptions=True)
+        assert sum(isinstance(o, AddressTaken) for o in outcomes) == 8
+        assert len(await many[0].users.list()) == 1

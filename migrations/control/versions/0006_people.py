@@ -49,7 +49,8 @@ def downgrade() -> None:
 def _extend_environments() -> None:
     op.execute(
         "UPDATE environments SET name = substr(name, 1, 60) || ' ' || id WHERE EXISTS ("
-        "SELECT 1 FROM environments e WHERE e.name = environments.name AND e.id < environments.id)"
+        "SELECT 1 FROM environments e WHERE e.name = environments.name AND "
+        "(e.created_at, e.id) < (environments.created_at, environments.id))"
     )
     op.add_column("environments", _text("description", 1000, ""))
     op.add_column("environments", _boolean("use_retention", sa.false()))
