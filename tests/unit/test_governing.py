@@ -49,6 +49,16 @@ async def test_whoever_may_not_sign_in_any_more_is_out(accounts):
         await accounts.sessions.verify(token)
 
 
+async def test_whoever_may_sign_in_again_does_so_anew(accounts):
+    await accounts.token(ADA)
+    token = await accounts.token(BOB)
+    for is_active in (False, True):
+        await set_active(accounts.database, BOB, is_active, ROOT)
+    with pytest.raises(Unauthenticated):
+        await accounts.sessions.verify(token)
+    assert await accounts.sessions.verify(await accounts.token(BOB))
+
+
 async def test_a_superuser_is_one_in_the_session_that_he_has(accounts):
     await accounts.token(ADA)
     token = await accounts.token(BOB)
