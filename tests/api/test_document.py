@@ -129,6 +129,9 @@ class Judge:
 
     def call(self, case: Case, caller: Caller) -> None:
         where = {"base_url": self._url, "session": self._session, "headers": caller.headers()}
+        where |= {"auth": caller.sign} if caller.sign else {}
+        for name in caller.place.keys() & case.path_parameters.keys():
+            case.path_parameters[name] = caller.place[name]
         try:
             case.call_and_validate(checks=CHECKS, **where)
         except FailureGroup as group:
