@@ -123,6 +123,10 @@ def refusal(status: int, about: str) -> tuple[int, ResponseSpec]:
     return document(status, ProblemBody, about)
 
 
+_NOWHERE = [
+    refusal(400, "The user works in no environment."),
+    refusal(404, "There is no environment as `X-Env-Id` names it."),
+]
 _TOO_OFTEN = refusal(429, "More than the caller's tier allows; see `Retry-After`.")
 
 
@@ -166,6 +170,8 @@ def _implied(rule: Rule) -> dict[int, ResponseSpec]:
     """What the rule itself makes a route answer."""
     needed = " or ".join(f"`{scope}`" for scope in rule.scopes)
     implied = [refusal(403, f"The credential has no {needed}.")] if needed else []
+    if needed and rule.sessions:
+        implied += _NOWHERE
     return dict([*implied, _TOO_OFTEN] if rule.tiered else implied)
 
 

@@ -13,7 +13,7 @@ from service.api.answers import NO_CONTENT, Answer, json_answer
 from service.api.control.entrance import Entrance
 from service.api.control.people import A_USER, EMAIL, PASSWORD, UserDocument, document_of
 from service.api.control.problems import Detail
-from service.api.control.said import AWAY, BODY_REFUSED, NOT_SIGNED_IN, TOO_OFTEN, WRONG, refused
+from service.api.control.said import BODY_REFUSED, SIGNED_IN_ALWAYS, TOO_OFTEN, WRONG, refused
 from service.api.forms import read_fields, read_form
 from service.api.guards import SIGNED_IN, SIGNS_IN
 from service.api.openapi import Said, body_of, change, document
@@ -186,7 +186,7 @@ _LOG_IN = Said(
 _LOG_OUT = Said(
     "auth",
     SIGNED_IN,
-    [document(204, None, "Signed out."), NOT_SIGNED_IN, TOO_OFTEN, AWAY],
+    [document(204, None, "Signed out."), *SIGNED_IN_ALWAYS, TOO_OFTEN],
 )
 _FORGOT = Said(
     "auth",

@@ -138,6 +138,7 @@ _USER = {"id": "b1e2…", "email": "user@example.com", "role": "USER"}
 _TOO_OFTEN = refusal(429, "Too often; see `Retry-After`.")
 _AWAY = refusal(503, "The accounts' database does not answer; see `Retry-After`.")
 _NOT_SIGNED_IN = refusal(401, "No token, or not a valid one.")
+_NO_ROBOT = refusal(403, "Service accounts do not sign in and out.")
 _EMAIL = {"type": "string", "format": "email"}
 _REQUEST_CODE = Said(
     "sign-in",
@@ -193,7 +194,7 @@ _VERIFY = Said(
 _LOG_OUT = Said(
     "sign-in",
     SIGNED_IN,
-    [data(200, Done, "Signed out."), _NOT_SIGNED_IN, _TOO_OFTEN, _AWAY],
+    [data(200, Done, "Signed out."), _NOT_SIGNED_IN, _NO_ROBOT, _TOO_OFTEN, _AWAY],
 )
 _ME = Said(
     "sign-in",
@@ -211,6 +212,7 @@ _ME = Said(
             },
         ),
         _NOT_SIGNED_IN,
+        _NO_ROBOT,
         _TOO_OFTEN,
         _AWAY,
     ],
