@@ -19,6 +19,7 @@ from loadtests.filled import fill
 from loadtests.freshness import freshness
 from loadtests.idle import idle
 from loadtests.ingestion import LEAST_EVENTS, SUSTAINED, batches, singles
+from loadtests.live import live
 from loadtests.processes import Failed, allow_many_files, headrace
 from loadtests.questions import cached, pollers, uncached
 from loadtests.scale import SCALES, Scale
@@ -80,6 +81,7 @@ async def _events_in(scale: Scale) -> list[Figure]:
             *await _told("single events", lambda: singles(scale, service)),
             *(sent := await _told("batches", lambda: batches(scale, service))),
             *await _told("freshness", lambda: freshness(scale, service, _maximum(sent))),
+            *await _told("live answers", lambda: live(scale, service)),
         ]
 
 

@@ -34,6 +34,9 @@ _METHOD = """
   exactly what was acknowledged.
 * **Freshness** is the time from the arrival of an acknowledgement to the arrival of an uncached
   metrics answer that counts the event; the answer's count is checked each time.
+* **Live answers**: an event each second and a half; the time from its acknowledgement until each
+  listener to one question has the document that counts it, all listeners in one process of the
+  generator's.
 * **Uncached questions** are timed by the client: HTTP and the event loop's queue are in them.
 * **Ratios** are medians of rounds that alternate between the service and the limit.
 * **Beside Redis** are cached answers of twenty questions, each computed anew every second, asked of

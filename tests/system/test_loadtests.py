@@ -27,6 +27,7 @@ def test_the_bench_measures_the_service_from_end_to_end() -> None:
         "Single events",
         "Batches of 500",
         "counted, p50",
+        "pushed, p50",
         "304",
         "Uncached 7d",
         "beside Redis",
