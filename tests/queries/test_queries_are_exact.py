@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from service.migrate import migrate
+from service.query.buckets import moment
 from service.query.catalog import DAY, HOUR, INTERVALS, MINUTE
 from service.query.language.reading import read_question
 from tests.building import an_event
@@ -189,6 +190,51 @@ def test_a_query_about_any_events(asked, data):
     expected = naive_query(
         events, query, (start, end), before, INTERVALS.get(query.get("interval"), 0)
     )
+    assert {name: answer.get(name) for name in expected} == expected
+
+
+@pytest.mark.timeout(300)
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)
+@given(st.data())
+def test_counts_from_whole_minutes_and_what_is_beside_them(asked, data):
+    minute = 29_000_000 * MINUTE + data.draw(st.sampled_from([0, 1, MINUTE - 1]))
+    start, end = minute, minute + data.draw(st.sampled_from([1, MINUTE, 3 * MINUTE, 190_001]))
+    moments = [m + shift for m in (start, end) for shift in (-MINUTE, -1, 0, 1, MINUTE)]
+    kinds = st.sampled_from(["click", "view"])
+    number = iter(count())
+    event = st.builds(
+        lambda at, kind: an_event(f"e{next(number)}", timestamp=moment(at), event_type=kind),
+        st.sampled_from([m // MINUTE * MINUTE for m in moments] + moments),
+        kinds,
+    )
+    batches = st.lists(event, min_size=5, max_size=20)
+    history = [
+        (data.draw(batches), "roll"),
+        (data.draw(batches), data.draw(st.sampled_from(["", "roll"]))),
+    ]
+    query = {
+        "metrics": ["events", "rate"],
+        "dimensions": data.draw(
+            st.sampled_from([[], ["time"], ["eventType"], ["time", "eventType"]])
+        ),
+        "filters": data.draw(
+            st.lists(leaf(("is", "is_not"), st.just("eventType"), value=kinds), max_size=1)
+        ),
+        "range": span(start, end),
+        "totals": True,
+    }
+    if "time" in query["dimensions"]:
+        query["interval"] = data.draw(st.sampled_from(["1m", "10s", "5m"]))
+    tenant = next(asked.tenants)
+    events = asked.run(tell(asked, tenant, history))
+    length = INTERVALS.get(query.get("interval"), 0)
+    expected = naive_query(events, query, (start, end), None, length)
+    answer = ask(asked, tenant, query)
     assert {name: answer.get(name) for name in expected} == expected
 
 
