@@ -99,7 +99,7 @@ class _Reading:
         """The rows of a group: one, or one for each bucket."""
         values = self._values_of(group) if group else {}
         if not self._question.interval:
-            found = self._metrics(name, group, _seconds(self._question.range))
+            found = self._metrics(name, group, _length(self._question.range))
             return [Row(values, found, self._compared(name, group))]
         order = range(len(self._plan.starts))
         rows = [self._bucket(name, group, values, number) for number in order]
@@ -108,7 +108,7 @@ class _Reading:
     def _bucket(self, name: str, group: _Key, values: dict[str, Any], number: int) -> Row:
         time, starts = self._question.range, self._plan.starts
         dimensions = {TIME: shown(starts[number]), **values}
-        found = self._metrics(name, (*group, number), _seconds(time, starts, number))
+        found = self._metrics(name, (*group, number), _length(time, starts, number))
         compared = self._compared(name, group, number)
         in_order = {key: dimensions[key] for key in self._question.dimensions if key in dimensions}
         return Row(in_order, found, compared)
@@ -118,25 +118,25 @@ class _Reading:
         if time is None or (number is not None and number >= len(starts)):
             return None
         if number is None:
-            return Compared(self._metrics(f"compare.{name}", group, _seconds(time)))
-        seconds = _seconds(time, starts, number)
-        found = self._metrics(f"compare.{name}", (*group, number), seconds)
+            return Compared(self._metrics(f"compare.{name}", group, _length(time)))
+        length = _length(time, starts, number)
+        found = self._metrics(f"compare.{name}", (*group, number), length)
         return Compared(found, shown(starts[number]))
 
     def _totals(self) -> Totals:
         compared = self._question.compare
         return Totals(
-            self._metrics("totals", (), _seconds(self._question.range)),
-            Compared(self._metrics("compare.totals", (), _seconds(compared))) if compared else None,
+            self._metrics("totals", (), _length(self._question.range)),
+            Compared(self._metrics("compare.totals", (), _length(compared))) if compared else None,
         )
 
-    def _metrics(self, name: str, key: _Key, seconds: float) -> Values:
+    def _metrics(self, name: str, key: _Key, length: int) -> Values:
         row = self._found[name].get(key)
         metrics = self._question.metrics
         if row is None:
             return {metric.name: metric.of_nothing for metric in metrics}
         return {
-            metric.name: _shown(metric, row[f"metric{n}"], seconds)
+            metric.name: _shown(metric, row[f"metric{n}"], length)
             for n, metric in enumerate(metrics)
         }
 
@@ -158,12 +158,12 @@ class _Reading:
         return place.sealed(question.document)
 
 
-def _shown(metric: Metric, value: float | None, seconds: float) -> float | None:
+def _shown(metric: Metric, value: float | None, length: int) -> float | None:
     if value is None or not isfinite(value):
         return metric.of_nothing
     if metric.whole:
         return value
-    return _certain(value / seconds if metric.kind == "rate" else value)
+    return _certain(1000 * value / length if metric.kind == "rate" else value)
 
 
 def _certain(number: float) -> float:
@@ -176,9 +176,9 @@ def _span(time: Range) -> Span:
     return Span(shown(time.start), shown(time.end))
 
 
-def _seconds(time: Range, starts: Sequence[int] = (), number: int | None = None) -> float:
-    """How long a range is, or what of it lies in a bucket."""
+def _length(time: Range, starts: Sequence[int] = (), number: int | None = None) -> int:
+    """How long a range is, or what of it lies in a bucket, in ms."""
     if number is None:
-        return (time.end - time.start) / 1000
+        return time.end - time.start
     end = starts[number + 1] if number + 1 < len(starts) else time.end
-    return (end - max(starts[number], time.start)) / 1000
+    return end - max(starts[number], time.start)
