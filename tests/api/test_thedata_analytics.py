@@ -111,6 +111,7 @@ async def test_the_window_slides_to_now(edge: Edge):
     names = "active_users,active_sessions,events,page_views,click,none_such,avg(load)"
     answer = (await ask(edge, "realtime", window="5m", metrics=names)).json()
     assert answer["window"] == "5m"
+    assert [repr(value) for value in answer["data"].values()][:3] == ["1", "1", "2"]
     assert list(answer["data"].values()) == [1, 1, 2, 1, 1, 0, 5]
     assert list(answer["data"]) == names.split(",")
     assert answer["timestamp"] > "2024"

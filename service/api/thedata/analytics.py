@@ -36,8 +36,8 @@ class Aggregated(msgspec.Struct):
     """
 
     data: list[dict[str, str | float | bool | None]]
-    aggregations: dict[str, float | None]
-    total: float | None
+    aggregations: dict[str, int | float | None]
+    total: int | float | None
     as_of: str
     more: bool
     """Whether there are more groups than `limit`."""
@@ -48,7 +48,7 @@ class Window(msgspec.Struct):
 
     timestamp: str
     window: str
-    data: dict[str, float | None]
+    data: dict[str, int | float | None]
     as_of: str
 
 
@@ -125,14 +125,14 @@ def _group(asked: Asked, dimensions: dict[str, Any]) -> dict[str, Any]:
     return {asked.group: dimensions[asked.dimension]}
 
 
-def _metrics(served: Served | None) -> dict[str, float | None]:
+def _metrics(served: Served | None) -> dict[str, int | float | None]:
     if served is None:
         return {}
     [row] = _decode(served.document).rows
     return row.metrics
 
 
-def _counts_by_type(served: Served | None) -> dict[str, float | None]:
+def _counts_by_type(served: Served | None) -> dict[str, int | float | None]:
     if served is None:
         return {}
     rows = _decode(served.document).rows

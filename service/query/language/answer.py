@@ -19,7 +19,8 @@ from service.query.language.question import TIME, Cursor, Question
 from service.query.language.words import Span, Value
 from service.query.parameters import Range
 
-Values = dict[str, float | None]
+Values = dict[str, int | float | None]
+"""Whole numbers stay whole when a document is read again."""
 
 
 class Compared(msgspec.Struct, omit_defaults=True):
