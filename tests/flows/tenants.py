@@ -4,10 +4,11 @@ Both have the same few event ids, users, sessions, questions, idempotency keys a
 Whatever one of them is told is held against what he alone has done.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 import httpx2
@@ -17,6 +18,7 @@ from tests.whole import Whole
 
 DAY = {"start": "2026-01-02T00:00:00Z", "end": "2026-01-03T00:00:00Z"}
 QUESTIONS = [{}, {"eventType": "type 1"}, {"userId": "user 1"}]
+LIVE = "/api/v1/analytics/live"
 METRICS, NUMBERS = "/api/v1/analytics/metrics", "/api/v1/analytics/numbers"
 PATIENCE = 20
 
@@ -109,6 +111,26 @@ def sum_up(mine: Side, other: Side) -> None:
     assert {row["key"]: row["sum"] for row in rows} == sums
 
 
+def query(mine: Side, other: Side) -> None:
+    """What the query language counts are his own events, by type."""
+    asked = {"metrics": ["events"], "dimensions": ["eventType"], "range": DAY}
+    after = {"after": mine.receipts[-1]} if mine.receipts else {}
+    answer = mine.call("POST", "/api/v1/analytics/query", json=asked, params=after)
+    assert answer.status_code == 200, answer.text
+    rows = answer.json()["data"]["rows"]
+    types = Counter(event["eventType"] for event in mine.kept.values())
+    assert {r["dimensions"]["eventType"]: r["metrics"]["events"] for r in rows} == types
+
+
+def listen(mine: Side, other: Side) -> None:
+    """The first document that is pushed counts no more than he has sent."""
+    mine.asked(METRICS, **DAY)
+    headers = {"x-api-key": mine.key}
+    with mine.client.stream("GET", LIVE, params=DAY, headers=headers) as stream:
+        [pushed] = islice((line for line in stream.iter_lines() if line.startswith("data:")), 1)
+    assert json.loads(pushed[5:])["data"]["totalEvents"] == len(mine.kept)
+
+
 def count_all(mine: Side, other: Side) -> None:
     """The total is that of his own events."""
     mine.asked(METRICS, **DAY)
@@ -179,7 +201,7 @@ SENDING = some.builds(
 )
 ASKING = some.sampled_from(QUESTIONS).map(_asking)
 LOOKING = some.sampled_from(
-    [sum_up, count_all, follow, make_key, look_at_keys, look_at_the_audit_log]
+    [sum_up, query, listen, count_all, follow, make_key, look_at_keys, look_at_the_audit_log]
 )
 STEPS = some.lists(
     some.tuples(some.booleans(), SENDING | ASKING | LOOKING), min_size=6, max_size=16
@@ -196,6 +218,6 @@ def act(whole: Whole, steps: Sequence[tuple[bool, Step]]) -> None:
 
 
 def _looking_around() -> Iterator[tuple[bool, Step]]:
-    for step in (*map(_asking, QUESTIONS), sum_up, count_all, follow, look_at_keys):
+    for step in (*map(_asking, QUESTIONS), sum_up, query, listen, count_all, follow, look_at_keys):
         yield False, step
         yield True, step
