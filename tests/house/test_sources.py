@@ -41,7 +41,7 @@ def who_names(attribute: str) -> set[str]:
 def test_the_environment_is_read_in_one_place():
     assert who_names("environ") | who_names("getenv") <= {
         "service/cli/program.py",
-        "service/settings.py",
+        "service/settings/environment.py",
     }
     assert (ROOT / "service/cli/program.py").read_text("utf-8").count("os.environ") == 1
 

@@ -1,20 +1,10 @@
-"""Every setting: typed, documented, read once from the environment, passed down.
-
-`headrace settings` prints them resolved; `docs/operations.md` lists them (a test compares).
-"""
+"""What can be set: each with its variable, its default and what it is for."""
 
 import dataclasses
-import os
-import re
-from collections.abc import Mapping, Sequence
-from ipaddress import ip_network
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
-from urllib.parse import unquote, urlsplit, urlunsplit
-
-import msgspec
-
-from service.errors import SettingsError
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 
 def _setting(variable: str, default: Any, about: str, *, secret: bool = False) -> Any:
@@ -303,7 +293,7 @@ class Settings:
         """The names that callers may use; none means any. A page elsewhere whose name somebody
         lets point here (DNS rebinding) is thereby kept from what loopback may read."""
         alone = self.on_loopback and not self.trusted_proxies
-        return _listed(self.allowed_hosts) or (["127.0.0.1", "localhost", "::1"] if alone else [])
+        return listed(self.allowed_hosts) or (["127.0.0.1", "localhost", "::1"] if alone else [])
 
     @property
     def certificate(self) -> str:
@@ -314,19 +304,19 @@ class Settings:
     def secrets(self) -> list[str]:
         """The texts in these settings that nobody may read, of URLs their passwords."""
         given = [getattr(self, f.name) for f in FIELDS.values() if f.metadata["secret"]]
-        return [secret for text in given for part in _listed(text) for secret in _secrets_in(part)]
+        return [secret for text in given for part in listed(text) for secret in _secrets_in(part)]
 
     @property
     def origins(self) -> list[str]:
-        return _listed(self.cors_origins)
+        return listed(self.cors_origins)
 
     @property
     def nats_servers(self) -> list[str]:
-        return _listed(self.nats_url)
+        return listed(self.nats_url)
 
     @property
     def former_secrets(self) -> list[str]:
-        return _listed(self.former_secret_keys)
+        return listed(self.former_secret_keys)
 
     @property
     def replicas(self) -> int:
@@ -350,191 +340,10 @@ def _secrets_in(text: str) -> Sequence[str]:
     return [password, unquote(password)] if password else []
 
 
-def _listed(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
+    """The parts of a setting with commas between."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 FIELDS = {field.metadata["variable"]: field for field in dataclasses.fields(Settings)}
 """Each setting by its environment variable."""
-
-
-def load(environ: Mapping[str, str]) -> Settings:
-    """Read the settings; raises SettingsError for a wrong value or an unknown HEADRACE_ name."""
-    _refuse_unknown(environ)
-    types = get_type_hints(Settings)
-    values: dict[str, Any] = {}
-    for variable, field in FIELDS.items():
-        if (text := environ.get(variable, "")) != "":
-            values[field.name] = _convert(variable, text, types[field.name])
-    return _checked(Settings(**values))
-
-
-def _refuse_unknown(environ: Mapping[str, str]) -> None:
-    for name in environ:
-        if name.startswith("HEADRACE_") and name not in FIELDS and "_TEST_" not in name:
-            raise SettingsError(f"{name} is not a setting; `headrace settings` lists them all")
-
-
-def _convert(variable: str, text: str, kind: Any) -> Any:
-    if kind is Path:
-        return Path(text)
-    try:
-        return msgspec.convert(text, kind, strict=False)
-    except msgspec.ValidationError as error:
-        shown = "" if FIELDS[variable].metadata["secret"] else f" {text!r}"
-        raise SettingsError(f"{variable}{shown}: {error}") from None
-
-
-def _checked(settings: Settings) -> Settings:
-    _refuse_wrong_numbers(settings)
-    for variable, schemes in _SCHEMES.items():
-        url = getattr(settings, FIELDS[variable].name)
-        for server in settings.nats_servers if variable == "NATS_URL" else [url]:
-            _refuse_wrong_url(variable, server, schemes)
-    if settings.clickhouse_cluster:
-        _refuse_wrong_cluster(settings)
-    _refuse_wrong_networks(settings.trusted_proxies)
-    _refuse_wrong_edge(settings)
-    if settings.environment == "production" and len(settings.secret_key) < _LEAST_SECRET:
-        raise SettingsError("HEADRACE_ENV=production needs SECRET_KEY (32 random bytes or more)")
-    return settings
-
-
-_LEAST_SECRET = 32
-"""Characters: whoever holds a token can try secrets against it for as long as he likes."""
-_SCHEMES = {
-    "NATS_URL": ("nats", "tls"),
-    "CLICKHOUSE_URL": ("http", "https", "chdb"),
-    "REDIS_URL": ("redis", "rediss"),
-    "POSTGRES_URL": ("postgresql", "postgres"),
-    "HEADRACE_SMTP_URL": ("smtp", "smtps"),
-}
-"""What the URL of each part may begin with."""
-
-
-def _refuse_wrong_numbers(settings: Settings) -> None:
-    for variable, field in FIELDS.items():
-        value = getattr(settings, field.name)
-        if type(value) in {int, float} and value < 0:
-            raise SettingsError(f"{variable} must not be negative, it is {value}")
-    for variable in ("API_PORT", "METRICS_PORT"):
-        port = getattr(settings, FIELDS[variable].name)
-        if not 1 <= port <= 65535:
-            raise SettingsError(f"{variable} must be 1 to 65535, it is {port}")
-    if settings.stream_replicas not in {0, 1, 3, 5}:
-        raise SettingsError(
-            f"HEADRACE_STREAM_REPLICAS must be 0, 1, 3 or 5, it is {settings.stream_replicas}"
-        )
-    if settings.stream_replicas > 1 and not settings.nats_url:
-        raise SettingsError(
-            "HEADRACE_STREAM_REPLICAS needs a NATS cluster: set NATS_URL, or unset it"
-        )
-
-
-def _refuse_wrong_url(variable: str, url: str, schemes: Sequence[str]) -> None:
-    """The message never holds the URL: there may be a password in it."""
-    if not url:
-        return
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise SettingsError(f"{variable} is no URL: {error}") from None
-    if parts.scheme not in schemes:
-        allowed = ", ".join(f"{scheme}://" for scheme in schemes)
-        raise SettingsError(f"{variable} begins with one of {allowed}; it does not")
-    if parts.scheme == "chdb":
-        if host or not parts.path.strip("/"):
-            raise SettingsError(f"{variable} names a folder: chdb:///var/lib/headrace/chdb")
-    elif not host:
-        raise SettingsError(f"{variable} names no host: {parts.scheme}://host")
-
-
-def _refuse_wrong_networks(text: str) -> None:
-    for part in text.split(","):
-        try:
-            ip_network(part.strip() or "::1", strict=False)
-        except ValueError as error:
-            raise SettingsError(f"HEADRACE_TRUSTED_PROXIES: {error}") from None
-
-
-def _refuse_wrong_edge(settings: Settings) -> None:
-    if settings.tls_key and not settings.tls_cert:
-        raise SettingsError("HEADRACE_TLS_KEY is the key of HEADRACE_TLS_CERT, which is not set")
-    for host in _listed(settings.allowed_hosts):
-        if not re.fullmatch(r"(\*\.)?[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*|[0-9A-Fa-f:]+", host):
-            raise SettingsError(f"HEADRACE_ALLOWED_HOSTS: {host!r} is no name, or has a port")
-    for origin in settings.origins:
-        if not re.fullmatch(r"\*|https?://[^/\s@?#]+", origin):
-            raise SettingsError(
-                f"HEADRACE_CORS_ORIGINS: {origin!r} is no origin such as https://app.example.com"
-            )
-
-
-def _refuse_wrong_cluster(settings: Settings) -> None:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", settings.clickhouse_cluster):
-        raise SettingsError("HEADRACE_CLICKHOUSE_CLUSTER is a name: letters, digits and _")
-    if not settings.clickhouse_url.startswith("http"):
-        raise SettingsError(
-            "HEADRACE_CLICKHOUSE_CLUSTER needs a ClickHouse server: set CLICKHOUSE_URL to "
-            "http://…, or unset it"
-        )
-
-
-def check_apart(settings: Settings, command: str) -> None:
-    """Refuse a mix in which API and writer cannot be processes of their own.
-
-    Raises SettingsError with the reason and what to do; `command` is `serve` or `work`.
-    """
-    reasons = {
-        "CLICKHOUSE_URL": (
-            settings.clickhouse_url.startswith("http"),
-            "DuckDB and chdb let one process in: set CLICKHOUSE_URL to http://…",
-        ),
-        "NATS_URL": (
-            bool(settings.nats_url),
-            "the embedded NATS belongs to the process that starts it: set NATS_URL",
-        ),
-        "SECRET_KEY": (
-            bool(settings.secret_key),
-            "the processes read each other's receipts with it: set SECRET_KEY to 32 random bytes",
-        ),
-    }
-    for variable, (good, advice) in reasons.items():
-        if not good:
-            raise SettingsError(
-                f"headrace {command} cannot run without {variable}: {advice}, "
-                "or run everything in one process with `headrace up`"
-            )
-
-
-def passed_down(**more: str) -> dict[str, str]:
-    """The environment of this process and a few variables more, for one that it starts."""
-    return {**os.environ, **more}
-
-
-def resolved(settings: Settings) -> dict[str, str]:
-    """Every variable with its resolved value; secrets and passwords in URLs masked."""
-    return {v: _shown(getattr(settings, f.name), f) for v, f in FIELDS.items()}
-
-
-def _shown(value: Any, field: dataclasses.Field[Any]) -> str:
-    if not field.metadata["secret"] or not value:
-        return str(value).lower() if isinstance(value, bool) else str(value)
-    servers = str(value).split(",") if field.name == "nats_url" else [str(value)]
-    return ",".join(_masked(server.strip()) for server in servers)
-
-
-def _masked(secret: str) -> str:
-    """A URL without its password and its query; anything else as asterisks."""
-    try:
-        parts = urlsplit(secret)
-        host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
-    except ValueError:
-        return "********"
-    if parts.scheme == "chdb":
-        return secret.partition("?")[0]
-    if not parts.hostname:
-        return "********"
-    shown = f"***@{host}" if parts.username or parts.password else str(host)
-    return urlunsplit((parts.scheme, shown, parts.path, "", ""))
