@@ -13,7 +13,7 @@ TEXTS = {
     "userId": lambda e: e.user_id or None,
     "sessionId": lambda e: e.session_id or None,
     "eventId": lambda e: e.event_id,
-    "source": lambda e: (e.metadata or {}).get("source") or None,
+    "source": lambda e: _source(e) or None,
     "priority": lambda e: e.priority,
 }
 Found = Sequence[Event]
@@ -46,6 +46,12 @@ def naive_query(events: Found, query: dict, time: tuple, compare: tuple | None, 
         rest = [e for e in before or [] if asked.key(e) not in page]
         answer["other"] = asked.rows(other, time, compare, rest, None)
     return answer
+
+
+def _source(event: Event) -> str:
+    """What the metadata says, if it is a text."""
+    source = (event.metadata or {}).get("source")
+    return source if isinstance(source, str) else ""
 
 
 class _Asked:
@@ -214,4 +220,6 @@ def _within(found: Found, start: int, end: int) -> list[Event]:
 
 
 def _digits(number: Fraction | int | None) -> float | None:
-    return None if number is None else float(f"{float(number):.15g}")
+    if number is None or float(number).is_integer():
+        return None if number is None else float(number)
+    return float(f"{float(number):.15g}")
