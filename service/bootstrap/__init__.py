@@ -13,7 +13,7 @@ from service.bootstrap.opening import (
     open_store,
     open_writing,
 )
-from service.bootstrap.place import operator_token, sealing_of
+from service.bootstrap.place import operator_token, sealing_of, tokens_of
 
 __all__ = [
     "Answering",
@@ -28,4 +28,5 @@ __all__ = [
     "open_writing",
     "operator_token",
     "sealing_of",
+    "tokens_of",
 ]

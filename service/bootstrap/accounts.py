@@ -12,10 +12,9 @@ from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk
 from service.accounts.signatures import Signatures
 from service.accounts.signing_tokens import SigningTokens
-from service.accounts.tokens import Tokens
 from service.accounts.users import Users
 from service.bootstrap.engines import mail_of, open_control, open_limits
-from service.bootstrap.place import sealing_of
+from service.bootstrap.place import sealing_of, tokens_of
 from service.database import Database, upgrade
 from service.errors import InvalidInput, SettingsError
 from service.settings import Settings
@@ -67,8 +66,7 @@ def _owner(settings: Settings) -> str:
 
 
 def open_desk(settings: Settings, parts: AsyncExitStack, accounts: Accounts, secret: bytes) -> Desk:
-    former = [text.encode() for text in settings.former_secrets]
-    sessions = Sessions(accounts.database, Tokens(secret, former))
+    sessions = Sessions(accounts.database, tokens_of(settings))
     parts.push_async_callback(sessions.close)
     limits = open_limits(settings, secret, parts)
     return Desk(Codes(secret), accounts.users, sessions, mail_of(settings), limits)

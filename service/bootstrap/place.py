@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from service.accounts.sealing import Sealing
+from service.accounts.tokens import Tokens
 from service.errors import DataDirectoryBusy
 from service.settings import Settings
 
@@ -45,6 +46,11 @@ def secret_of(settings: Settings) -> bytes:
 def sealing_of(settings: Settings) -> Sealing:
     """What seals secrets of this service's accounts, and opens them."""
     return Sealing(secret_of(settings), [text.encode() for text in settings.former_secrets])
+
+
+def tokens_of(settings: Settings) -> Tokens:
+    """What signs session tokens, and reads them."""
+    return Tokens(secret_of(settings), [text.encode() for text in settings.former_secrets])
 
 
 def operator_token_of(settings: Settings, secret: bytes) -> str:

@@ -1,6 +1,16 @@
 """The command line: parsing only. Each command calls one function; errors become one line."""
 
-from service.cli import audit, dead_letters, envs, events, keys, service, signing, users
+from service.cli import (
+    audit,
+    dead_letters,
+    envs,
+    events,
+    keys,
+    service,
+    service_accounts,
+    signing,
+    users,
+)
 from service.cli.program import headrace
 
 for _command in (
@@ -12,6 +22,7 @@ for _command in (
     keys.keys,
     envs.envs,
     users.users,
+    service_accounts.service_accounts,
     signing.signing,
     audit.audit,
     events.replay,

@@ -232,6 +232,23 @@ def test_a_signing_token_is_printed_alone_and_never_again(run):
     assert (refused.exit_code, "hkdf" in refused.stderr) == (1, True)
 
 
+def test_a_service_account_is_made_listed_and_revoked_for_a_user(run, say):
+    assert say("", "users", "make", "ada@example.com", "--without-password").exit_code == 0
+    nowhere = run("service-accounts", "create", "ada@example.com")
+    assert (nowhere.exit_code, "environment" in nowhere.stderr) == (1, True)
+    where = ("--environment", "default", "--name", "nightly")
+    made = run("service-accounts", "create", "ada@example.com", *where)
+    assert re.fullmatch(r"eyJ[\w-]+\.[\w-]+\.[\w-]+\n", made.stdout)
+    listed = run("service-accounts", "list", "ada@example.com", "--json").stdout
+    (account,) = rows(listed)
+    assert account["name"] == "nightly"
+    assert made.stdout.strip() not in listed
+    revoked = run("service-accounts", "revoke", "ada@example.com", account["id"])
+    assert revoked.exit_code == 0
+    assert rows(run("service-accounts", "list", "ada@example.com", "--json").stdout) == []
+    assert run("service-accounts", "list", "eve@example.com").exit_code == 1
+
+
 def test_what_a_command_changed_is_in_the_log_under_who_ran_it(run):
     key = run("keys", "create", "--name", "collector").stdout.strip()
     run("envs", "retention", "env_default", "--days", "30")
