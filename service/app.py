@@ -128,7 +128,7 @@ def _desk(service: Answering) -> Desk:
         service.ingest,
         service.customers,
         service.settings,
-        service.store.dialect,
+        service.settings.engine,
     )
 
 

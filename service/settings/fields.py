@@ -285,6 +285,11 @@ class Settings:
     )
 
     @property
+    def engine(self) -> Literal["duckdb", "clickhouse"]:
+        """What keeps the events."""
+        return "clickhouse" if self.clickhouse_url else "duckdb"
+
+    @property
     def on_loopback(self) -> bool:
         return self.host in {"127.0.0.1", "localhost", "::1"}
 

@@ -167,8 +167,6 @@ class Customers:
 
 
 class Pinged:
-    dialect = "duckdb"
-
     async def ping(self) -> None: ...
 
 
