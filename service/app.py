@@ -128,7 +128,6 @@ def _desk(service: Answering) -> Desk:
         service.ingest,
         service.customers,
         service.settings,
-        service.settings.engine,
     )
 
 

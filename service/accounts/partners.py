@@ -74,8 +74,9 @@ class Partners:
         signed_at = _seconds(signed.signed_at)
         if abs(time.time() - signed_at) > self._window:
             raise InvalidSignature(f"it was signed more than {self._window:g} seconds from now")
-        if len(signed.nonce) > _LONGEST_NONCE:
-            raise InvalidSignature(f"a nonce has at most {_LONGEST_NONCE} characters")
+        if len(signed.nonce) > _LONGEST_NONCE or b"." in signed.nonce:
+            about = f"a nonce has at most {_LONGEST_NONCE} characters, and no dot"
+            raise InvalidSignature(about)
         mark = b"%b %b" % (token.id.encode(), signed.nonce)
         if not await self._nonces.use(mark, signed_at, int(signed_at + self._window) + 1):
             raise InvalidSignature("this request was taken before")

@@ -180,6 +180,7 @@ async def test_a_token_that_requires_a_nonce_takes_each_once_and_in_time(edge, a
     assert (await with_nonce(careful, "n1", now)).status_code == 200
     assert (await with_nonce(careful, "n1", now)).status_code == 401
     assert (await with_nonce(careful, "n2", now - 1000)).status_code == 401
+    assert (await with_nonce(careful, "n.3", now)).status_code == 401
 
 
 @pytest.mark.parametrize(

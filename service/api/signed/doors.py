@@ -58,8 +58,6 @@ class Desk:
     ingest: Ingest
     customers: Customers
     settings: Settings
-    engine: str
-    """The event store's, by name."""
 
 
 class SignedDoors:
@@ -119,7 +117,7 @@ class SignedDoors:
     def _received(self, kind: Kind, token: SigningToken, verdict: Verdict) -> Received:
         ids = [_record_id(token.environment_id, event_id or "") for event_id in verdict.event_ids]
         message = f"{len(ids)} {kind.about}(s) sent to the stream successfully"
-        destination = f"{self._desk.engine}:///{kind.table}"
+        destination = f"{self._desk.settings.engine}:///{kind.table}"
         return Received(message, ids, len(ids), EVENTS, destination)
 
 
