@@ -3,7 +3,8 @@
     HeadraceError              code, retryable
     ├── InvalidInput           VALIDATION_ERROR       wrong data; names the field
     │   ├── TooLarge           PAYLOAD_TOO_LARGE      more bytes or items than allowed
-    │   └── UnsupportedMedia   UNSUPPORTED_MEDIA_TYPE not a type or coding that is read
+    │   ├── UnsupportedMedia   UNSUPPORTED_MEDIA_TYPE not a type or coding that is read
+    │   └── NotAcceptable      NOT_ACCEPTABLE         not a form that the answer can have
     ├── RequestTimeout         REQUEST_TIMEOUT        the body did not arrive in time
     ├── Unauthenticated        UNAUTHORIZED           no credential, or not a valid one
     │   ├── MissingKey         MISSING_API_KEY
@@ -77,6 +78,12 @@ class UnsupportedMedia(InvalidInput):
     """The body's content type or coding is not one that is read here."""
 
     code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class NotAcceptable(InvalidInput):
+    """The answer cannot have the form that is asked for."""
+
+    code = "NOT_ACCEPTABLE"
 
 
 class RequestTimeout(HeadraceError):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from litestar import Request, Router, get, route
 from litestar.datastructures import ResponseHeader
@@ -26,13 +26,14 @@ from litestar.openapi.spec import (
     Schema,
     SecurityScheme,
 )
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.types import Method
 
 import service
 from service.api.answers import Answer, Success
 from service.api.guards import Rule
 from service.api.problems import ProblemBody
+from service.formats.choice import Format
 
 _STATIC = Path(__file__).parent / "static"
 _FILES = {
@@ -81,6 +82,8 @@ class Said:
     responses: Sequence[tuple[int, ResponseSpec]]
     parameters: Sequence[Parameter] = ()
     body: RequestBody | None = None
+    forms: Sequence[Format] = ()
+    """As which the first of the responses may come, too."""
 
 
 def read(path: str, handler: Any, said: Said) -> list[HTTPRouteHandler]:
@@ -187,6 +190,9 @@ def _security(rule: Rule) -> list[dict[str, list[str]]] | None:
     return [*named, {}] if rule.public else named or None
 
 
+_FILE = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+
+
 def _operation(said: Said, answers: Mapping[int, ResponseSpec]) -> type[Operation]:
     """An operation with these answers alone: of itself Litestar adds a 400 that nobody gives."""
 
@@ -197,6 +203,9 @@ def _operation(said: Said, answers: Mapping[int, ResponseSpec]) -> type[Operatio
             self.request_body = said.body
             given = self.responses or {}
             self.responses = {status: given[status] for status in given if int(status) in answers}
+            first = self.responses[str(said.responses[0][0])]
+            for form in said.forms:
+                cast(Any, first).content[form.media] = OpenAPIMediaType(schema=_FILE)
 
     return Described
 

@@ -23,6 +23,7 @@ from service.errors import (
     HeadraceError,
     InvalidInput,
     NoEnvironment,
+    NotAcceptable,
     NotFound,
     RateLimited,
     Refused,
@@ -40,6 +41,7 @@ _STATUS: dict[type[Exception], int] = {
     InvalidInput: 400,
     TooLarge: 413,
     UnsupportedMedia: 415,
+    NotAcceptable: 406,
     RequestTimeout: 408,
     Unauthenticated: 401,
     Forbidden: 403,
@@ -57,6 +59,7 @@ _FRAMEWORK = {
     400: "VALIDATION_ERROR",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
+    406: "NOT_ACCEPTABLE",
     413: "PAYLOAD_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
 }

@@ -6,22 +6,26 @@ with what changes from call to call written behind it.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+import pyarrow as pa
 from litestar import Request
 from litestar.types import HTTPScope, Receive
 
-from service.api.answers import JSON, Answer, Header, headers_of, iso
+from service.api.answers import JSON, Answer, Header, Headers, headers_of, iso
 from service.api.bodies import JSON as JSON_TYPE
 from service.api.bodies import ClientGone, content_type, read_body
 from service.api.guards import Gate, Rule
 from service.api.openapi import document, refusal, text_parameter
+from service.api.sheets import Table, etag_of, form_asked, sheet_of
 from service.errors import InvalidInput, NotCountedYet
 from service.events import now_ms
+from service.formats.choice import JSON as JSON_FORM
+from service.formats.choice import Format
 from service.query.cache import Served
 from service.receipts import Receipts
 from service.storage.mark import Mark
@@ -44,9 +48,11 @@ ASKING_ANSWERS = [
 """What every question answers beside its own answers."""
 
 _LONGEST_KEPT = 512
-_VARY: Header = (b"vary", b"x-api-key, authorization, x-env-id")
+_VARY: Header = (b"vary", b"x-api-key, authorization, x-env-id, accept")
 
 _Parameters = TypeVar("_Parameters")
+Tabled = Callable[[_Parameters, Mapping[str, Any]], pa.Table]
+"""Makes a table of an answer: from what was asked and its document, as JSON is read."""
 _Found = TypeVar("_Found")
 
 
@@ -85,22 +91,29 @@ class Asking:
         rule: Rule,
         parse: Callable[[bytes, int], _Parameters],
         question: Callable[[str, _Parameters, int], Awaitable[Served]],
+        tabled: Tabled[_Parameters] | None = None,
     ) -> Answer:
         """The same for a question that is a JSON document in the body.
 
-        The answer also says where it comes from and how long this call took.
+        The answer also says where it comes from and how long this call took. With `tabled` it is
+        to be had as a file, too; raises NotAcceptable for one that there is not.
         """
         began, scope = time.perf_counter(), request.scope
         headers = headers_of(scope)
         tenant = (await self._gate.caller(headers, rule)).tenant
         content_type(headers, JSON_TYPE)
         raw, at_least = await self._at_least(tenant, scope["query_string"])
+        form, raw = form_asked(raw, headers) if tabled else (JSON_FORM, raw)
         if raw:
-            raise InvalidInput(f"`{min(raw)}` is not a parameter here; there is after", min(raw))
+            there = "after, format" if tabled else "after"
+            raise InvalidInput(f"`{min(raw)}` is not a parameter here; there is {there}", min(raw))
         body = await read_body(headers, request.receive, LARGEST_QUESTION, BODY_SECONDS)
-        asking = question(tenant, parse(body, now_ms()), at_least)
-        served = await _while_heard(request.receive, asking)
-        return self._answer(served, headers.get(b"if-none-match"), _told(served, began))
+        asked = parse(body, now_ms())
+        served = await while_heard(request.receive, question(tenant, asked, at_least))
+        if tabled is None or form is JSON_FORM:
+            return self._answer(served, headers.get(b"if-none-match"), _told(served, began))
+        name = scope["path"].rstrip("/").rpartition("/")[2]
+        return await self.file(served, headers, form, partial(tabled, asked), name)
 
     async def ask_for(
         self,
@@ -115,7 +128,7 @@ class Asking:
         raw, at_least = await self._at_least(tenant, scope["query_string"])
         parameters = parse(raw, now_ms())
         asking = question(tenant, parameters, at_least)
-        return parameters, await _while_heard(request.receive, asking)
+        return parameters, await while_heard(request.receive, asking)
 
     async def _at_least(self, tenant: str, query: bytes) -> tuple[Mapping[str, str], int]:
         """The parameters but `after`, once its events are counted, and the position they need."""
@@ -131,11 +144,25 @@ class Asking:
             raise NotCountedYet("the events of this receipt are not counted yet")
         return position
 
-    def _answer(self, served: Served, if_none_match: bytes | None, told: bytes = b"") -> Answer:
-        etag = served.etag.encode()
+    async def file(
+        self, served: Served, headers: Headers, form: Format, table: Table, name: str
+    ) -> Answer:
+        """The rows of an answer as a file; what else is to be said of it stands in headers."""
+        shared = self._shared(served, etag_of(served, form))
+        if _has(shared, headers.get(b"if-none-match")):
+            return Answer(304, b"", *shared)
+        content, about = await sheet_of(served, form, table, name)
+        length = (b"content-length", b"%d" % len(content))
+        source = (b"x-source", _source(served).encode())
+        return Answer(200, content, *about, length, source, *shared)
+
+    def _shared(self, served: Served, etag: bytes) -> Sequence[Header]:
         age = (b"age", b"%d" % (served.age_ms // 1000))
-        shared = ((b"etag", etag), self._cache_control, age, _VARY)
-        if if_none_match is not None and _matches(etag, if_none_match):
+        return ((b"etag", etag), self._cache_control, age, _VARY)
+
+    def _answer(self, served: Served, if_none_match: bytes | None, told: bytes = b"") -> Answer:
+        shared = self._shared(served, served.etag.encode())
+        if _has(shared, if_none_match):
             return Answer(304, b"", *shared)
         content = polled(served, served.cached, served.age_ms, told)
         length = (b"content-length", b"%d" % len(content))
@@ -143,7 +170,7 @@ class Asking:
         return Answer(200, content, JSON, length, *shared, *timing)
 
 
-async def _while_heard(receive: Receive, asking: Awaitable[_Found]) -> _Found:
+async def while_heard(receive: Receive, asking: Awaitable[_Found]) -> _Found:
     """What is found, unless the caller hangs up first: then the question is given up.
 
     Raises ClientGone.
@@ -201,9 +228,12 @@ _kept_parameters = lru_cache(1024)(_parameters)
 
 def _told(served: Served, began: float) -> bytes:
     """Where the answer comes from, and what it took to have it, in ms."""
-    source = "cache" if served.cached else served.source
     elapsed = (time.perf_counter() - began) * 1000
-    return b',"source":"%b","elapsedMs":%.1f' % (source.encode(), elapsed)
+    return b',"source":"%b","elapsedMs":%.1f' % (_source(served).encode(), elapsed)
+
+
+def _source(served: Served) -> str:
+    return "cache" if served.cached else served.source
 
 
 def _timing(store_ms: float) -> Header:
@@ -216,6 +246,11 @@ def _as_of(moment: int) -> bytes:
     return iso(moment).encode()
 
 
-def _matches(etag: bytes, if_none_match: bytes) -> bool:
-    """Weak comparison (RFC 9110, 13.1.2) with each tag of the list, or `*`."""
-    return if_none_match.strip() == b"*" or etag.removeprefix(b"W/") in if_none_match
+def _has(shared: Sequence[Header], if_none_match: bytes | None) -> bool:
+    """Whether the caller has the answer of this `ETag`, the first of its headers.
+
+    Weak comparison (RFC 9110, 13.1.2) with each tag of the list, or `*`.
+    """
+    if if_none_match is None:
+        return False
+    return if_none_match.strip() == b"*" or shared[0][1].removeprefix(b"W/") in if_none_match

@@ -12,8 +12,9 @@ from service.api.answers import Answer, Header, headers_of
 from service.errors import Forbidden, WrongHost
 
 _EXPOSED = (
-    b"age, content-digest, etag, ratelimit, ratelimit-policy, retry-after, server-timing, "
-    b"x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
+    b"age, content-digest, content-disposition, etag, ratelimit, ratelimit-policy, retry-after, "
+    b"server-timing, x-as-of, x-next-cursor, x-ratelimit-limit, x-ratelimit-remaining, "
+    b"x-ratelimit-reset, x-source"
 )
 """Headers of answers that a page may read beside those that it always may."""
 _ASKED: Sequence[Header] = (

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
 
 from service.api.served import LARGEST_QUESTION
+from service.api.sheets import SHEETS
 from service.errors import AnalyticsUnavailable, QuestionTooBig
 from service.query.share import Computed
 from tests.api.edge import KEY, Edge, running
@@ -95,6 +97,64 @@ async def test_who_may_not_read_asks_in_vain_even_where_metrics_are_public(
 async def test_another_parameter_than_after_is_refused(edge: Edge):
     answer = await edge.client.post(f"{QUERY}?limit=5", json=ASKED, headers=KEY)
     assert answer.json()["error"]["details"] == {"field": "limit"}
+
+
+ROWS = b"""{"range":{"start":"a","end":"b"},"rows":[
+ {"dimensions":{"time":"2013-01-02T05:00:00Z","payload.a":"=1"},"metrics":{"events":3},
+  "compare":{"metrics":{"events":2},"time":"2013-01-01T05:00:00Z"}}],"cursor":"abc"}"""
+COMPARED = {**ASKED, "dimensions": ["time", "payload.a"], "compare": "previous"}
+CSV_OF_ROWS = (
+    b'"time","payload.a","events","compare.time","compare.events"\r\n'
+    b'"2013-01-02T05:00:00.000Z","\'=1",3,"2013-01-01T05:00:00.000Z",2\r\n'
+)
+
+
+@pytest.fixture
+async def with_rows() -> AsyncIterator[Edge]:
+    async with running(questions=AskedQuestions(ROWS)) as edge:
+        yield edge
+
+
+async def test_the_rows_come_as_a_file_with_what_is_to_be_said_of_them_in_headers(with_rows: Edge):
+    answer = await ask(with_rows, COMPARED, accept="text/csv")
+    assert (answer.status_code, answer.content) == (200, CSV_OF_ROWS)
+    headers = answer.headers
+    assert headers["content-type"] == "text/csv; charset=utf-8"
+    assert headers["content-disposition"] == 'attachment; filename="query.csv"'
+    assert (headers["x-as-of"], headers["x-next-cursor"]) == ("2023-11-14T22:13:20.000Z", "abc")
+    assert "accept" in headers["vary"].split(", ")
+
+
+async def test_all_forms_are_of_one_answer_and_each_has_a_tag_of_its_own(with_rows: Edge):
+    forms = [form.name for form in SHEETS]
+    answers = [
+        await with_rows.client.post(f"{QUERY}?format={form}", json=COMPARED, headers=KEY)
+        for form in forms
+    ]
+    assert [answer.status_code for answer in answers] == [200] * len(forms)
+    assert len({answer.headers["etag"] for answer in answers}) == len(forms)
+    assert with_rows.parts.questions.computed == 1
+
+
+async def test_a_file_that_the_caller_has_is_not_sent_again_and_another_form_is(with_rows: Edge):
+    etag = (await ask(with_rows, COMPARED, accept="text/csv")).headers["etag"]
+    same = await ask(with_rows, COMPARED, accept="text/csv", **{"if-none-match": etag})
+    other = await ask(with_rows, COMPARED, **{"if-none-match": etag})
+    assert (same.status_code, same.content, other.status_code) == (304, b"", 200)
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "field"), [("?format=xml", "*/*", "format"), ("", "image/png", "accept")]
+)
+async def test_a_form_that_there_is_not_is_406_with_those_there_are(
+    edge: Edge, query: str, accept: str, field: str
+):
+    answer = await edge.client.post(QUERY + query, json=ASKED, headers={**KEY, "accept": accept})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (406, "NOT_ACCEPTABLE")
+    assert error["details"] == {"field": field}
+    assert "csv" in error["message"]
+    assert edge.parts.questions.computed == 0
 
 
 async def test_a_receipt_of_nobody_is_not_found(edge: Edge):

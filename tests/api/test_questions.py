@@ -28,7 +28,7 @@ async def test_the_answer_says_how_long_it_may_be_kept_and_by_whom(edge: Edge):
     headers = (await edge.client.get(METRICS)).headers
     assert headers["cache-control"] == "private, max-age=10"
     assert headers["age"] == "0"
-    assert headers["vary"] == "x-api-key, authorization, x-env-id"
+    assert headers["vary"] == "x-api-key, authorization, x-env-id, accept"
 
 
 async def test_a_computed_answer_says_how_long_the_store_took_and_a_cached_one_does_not(edge: Edge):

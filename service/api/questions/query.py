@@ -10,8 +10,11 @@ from service.api.answers import Answer
 from service.api.guards import QUERIES
 from service.api.openapi import Said, body_of, change, data, refusal
 from service.api.served import ASKING_ANSWERS, ASKING_PARAMETERS, Asking
+from service.api.sheets import FORM_ANSWERS, FORM_PARAMETERS
+from service.formats.choice import TABLES
 from service.query.language.answer import Row, Totals
 from service.query.language.reading import read_question
+from service.query.language.sheet import query_table
 from service.query.language.words import Query, Span
 from service.query.run import Questions
 
@@ -47,9 +50,10 @@ class QueryRoute:
         """Ask for metrics of events, by what and of which you like.
 
         Metrics, dimensions, filters, ranges and what else may be asked for: docs/api-query.md.
+        The rows may come as CSV, NDJSON, Parquet or an Arrow stream: `?format=`, or `Accept`.
         """
         return await self._asking.ask_in_body(
-            request, QUERIES, read_question, self._questions.query
+            request, QUERIES, read_question, self._questions.query, query_table
         )
 
 
@@ -92,11 +96,13 @@ _QUERY = Said(
         refusal(401, "No API key or token, or not a valid one."),
         refusal(403, "The key has not the scope `read`."),
         *ASKING_ANSWERS,
+        *FORM_ANSWERS,
         refusal(408, "The body did not arrive in time."),
         refusal(413, "More bytes than a query may have."),
         refusal(415, "The body is not JSON."),
         refusal(503, "Not counted yet, too big, or the store does not answer; see `Retry-After`."),
     ],
-    ASKING_PARAMETERS,
+    [*FORM_PARAMETERS, *ASKING_PARAMETERS],
     body_of("The query.", json=(_schema(), _ASKED)),
+    TABLES,
 )
