@@ -14,7 +14,8 @@ from service.query.buckets import shown
 from service.query.catalog import DAY, SECOND
 from service.query.language.fields import meant
 from service.query.language.question import TIME, Question
-from service.query.language.reading import duration, question_of
+from service.query.language.reading import question_of
+from service.query.language.spans import duration
 from service.query.language.words import MOST_LIMIT, USUAL_LIMIT, Filter, In, Is, Part, Query, Span
 from service.query.parameters import moment_in
 

@@ -12,9 +12,9 @@ import msgspec
 import pyarrow as pa
 
 from service.query.buckets import shown
-from service.query.language.conditions import value_of
+from service.query.language.grouping import key_columns, values_of
 from service.query.language.metrics import Metric
-from service.query.language.planning import Plan, group_columns
+from service.query.language.planning import Plan
 from service.query.language.question import TIME, Cursor, Question
 from service.query.language.words import Span, Value
 from service.query.parameters import Range
@@ -71,9 +71,7 @@ class _Reading:
     def __init__(self, question: Question, plan: Plan, tables: Mapping[str, pa.Table]) -> None:
         self._question = question
         self._plan = plan
-        self._keys = [
-            name for n, group in enumerate(question.groups) for name in group_columns(n, group)
-        ]
+        self._keys = key_columns(question.groups)
         self._page = self._groups(tables["rows"]) if question.groups else [()]
         self._found = {name: self._by_key(table) for name, table in tables.items()}
 
@@ -81,9 +79,9 @@ class _Reading:
         question = self._question
         limit = question.limit
         return QueryDocument(
-            range=_span(question.range),
+            range=span_of(question.range),
             rows=[row for group in self._page[:limit] for row in self._rows("rows", group)],
-            compare=_span(question.compare) if question.compare else None,
+            compare=span_of(question.compare) if question.compare else None,
             totals=self._totals() if question.totals else None,
             other=list(self._rows("other", ())) if question.other else None,
             cursor=self._cursor() if len(self._page) > limit else None,
@@ -148,10 +146,7 @@ class _Reading:
     def _values_of(self, group: _Key) -> dict[str, Value | int]:
         found = dict(zip(self._keys, group, strict=True))
         names = [name for name in self._question.dimensions if name != TIME]
-        return {
-            name: value_of(field, found[f"key{n}"], found.get(f"rank{n}"))
-            for n, (name, field) in enumerate(zip(names, self._question.groups, strict=True))
-        }
+        return values_of(names, self._question.groups, found)
 
     def _cursor(self) -> str:
         time, question = self._question.range, self._question
@@ -164,16 +159,17 @@ def _shown(metric: Metric, value: float | None, length: int) -> float | None:
         return metric.of_nothing
     if metric.whole:
         return value
-    return _certain(1000 * value / length if metric.kind == "rate" else value)
+    return certain(1000 * value / length if metric.kind == "rate" else value)
 
 
-def _certain(number: float) -> float:
+def certain(number: float) -> float:
     """A whole number as it is, another one with the 15 digits that do not depend on the order in
     which an engine adds."""
     return number if float(number).is_integer() else float(f"{number:.15g}")
 
 
-def _span(time: Range) -> Span:
+def span_of(time: Range) -> Span:
+    """A range as answers show it."""
     return Span(shown(time.start), shown(time.end))
 
 

@@ -30,10 +30,7 @@ class Terms:
 
     def jsons(self) -> list[Statement]:
         """The values at the paths, each a column of JSON text."""
-        return [
-            Statement("facts.column", {"name": name}, {"value": [_json(path)]})
-            for path, name in self._names.items()
-        ]
+        return [column(name, _json(path)) for path, name in self._names.items()]
 
     def key(self, field: Field) -> Statement:
         """What a field is grouped by and compared with; a number's own value is its `rank`."""
@@ -120,6 +117,11 @@ _INNER = ("is_text", "is_number", "unquoted", "parsed", "too_long")
 def named(column: str) -> Statement:
     """A column by its name."""
     return Statement("frames.name", {"name": column})
+
+
+def column(name: str, value: Statement) -> Statement:
+    """A value under a name."""
+    return Statement("facts.column", {"name": name}, {"value": [value]})
 
 
 def in_order(field: Field, column: str) -> Statement:

@@ -14,16 +14,17 @@ from zoneinfo import ZoneInfo
 
 from service.query.buckets import bucket_starts
 from service.query.catalog import MINUTE
+from service.query.language.axis import bucket
 from service.query.language.conditions import (
     EVERYTHING,
     Terms,
+    column,
     fields_of,
-    has_rank,
     in_numbers,
-    in_order,
     named,
 )
 from service.query.language.fields import Column, Field, Path
+from service.query.language.grouping import columns_of, in_place, names_of
 from service.query.language.metrics import Metric
 from service.query.language.question import Question
 from service.query.parameters import Range
@@ -88,7 +89,7 @@ def _with(statement: Statement, values: Mapping[str, object]) -> Statement:
 
 def _of_range(question: Question, facts: _Facts, page: Statement) -> dict[str, Statement]:
     """The statements over the facts of one range, about the groups of the page."""
-    keys, time = _names(question), [named("bucket")] if question.interval else []
+    keys, time = names_of(question.groups), [named("bucket")] if question.interval else []
     place = {"limit": question.limit, "offset": question.offset}
     inside = {"keys": keys, "page": [page]}
     on_page = Statement("frames.on_page", place, inside) if keys else EVERYTHING
@@ -103,7 +104,7 @@ def _of_range(question: Question, facts: _Facts, page: Statement) -> dict[str, S
 
 def _series(question: Question, facts: _Facts, page: Statement) -> Statement:
     """The rows of the page's groups by time, from facts that are read once."""
-    keys = _names(question)
+    keys = names_of(question.groups)
     return Statement(
         "frames.series",
         parts={
@@ -130,7 +131,7 @@ def _page(question: Question, facts: _Facts) -> Statement:
     return Statement(
         "frames.page",
         parts={
-            "keys": _names(question),
+            "keys": names_of(question.groups),
             "metrics": _metrics(question, facts),
             "facts": [facts.statement],
             "order": _order(question),
@@ -146,34 +147,18 @@ def _order(question: Question) -> list[Statement]:
         by = (
             [named(f"metric{order.number}")]
             if order.kind == "metric"
-            else _ordered(order.number, question.groups[order.number])
+            else in_place(order.number, question.groups[order.number])
         )
         found += [Statement(direction, parts={"by": [one]}) for one in by]
-    rest = [by for n, group in enumerate(question.groups) for by in _ordered(n, group)]
+    rest = [by for n, group in enumerate(question.groups) for by in in_place(n, group)]
     return [*found, *(Statement("frames.up", parts={"by": [one]}) for one in rest)]
-
-
-def _ordered(group: int, field: Field) -> list[Statement]:
-    """What the values of a group are put in order by."""
-    key, *rank = group_columns(group, field)
-    return [in_order(field, key), *map(named, rank)]
-
-
-def group_columns(group: int, field: Field) -> list[str]:
-    """The columns that the values of a group have."""
-    return [f"key{group}", f"rank{group}"] if has_rank(field) else [f"key{group}"]
-
-
-def _names(question: Question) -> list[Statement]:
-    groups = enumerate(question.groups)
-    return [named(column) for n, field in groups for column in group_columns(n, field)]
 
 
 def _metrics(question: Question, facts: _Facts) -> list[Statement]:
     rolled = facts.source != "raw"
     fields = _numbers(question)
     return [
-        _column(f"metric{n}", _metric(metric, fields, rolled))
+        column(f"metric{n}", _metric(metric, fields, rolled))
         for n, metric in enumerate(question.metrics)
     ]
 
@@ -234,40 +219,12 @@ def _paths(question: Question) -> list[Path]:
 
 def _columns(question: Question, terms: Terms, starts: Sequence[int]) -> list[Statement]:
     """What the facts have to have for the question's keys and metrics."""
-    columns = [_column("bucket", _bucket(starts, question.interval))] if starts else []
-    for n, group in enumerate(question.groups):
-        pieces = [terms.key(group), terms.rank(group)]
-        columns += [
-            _column(name, piece)
-            for name, piece in zip(group_columns(n, group), pieces, strict=False)
-        ]
-    columns += [_column(f"number{n}", terms.number(of)) for n, of in enumerate(_numbers(question))]
+    columns = [column("bucket", bucket(starts, question.interval))] if starts else []
+    columns += columns_of(question.groups, terms)
+    columns += [column(f"number{n}", terms.number(of)) for n, of in enumerate(_numbers(question))]
     kinds = {metric.kind for metric in question.metrics}
     if kinds & {"users", "events_per_user"}:
         columns.append(Statement("fields.user_key"))
     if "sessions" in kinds:
         columns.append(Statement("fields.session_key"))
     return columns or [Statement("facts.one")]
-
-
-def _column(column: str, value: Statement) -> Statement:
-    return Statement("facts.column", {"name": column}, {"value": [value]})
-
-
-def _bucket(starts: Sequence[int], interval: int) -> Statement:
-    """The number of the bucket of a moment, the latest stretch of even buckets looked at first."""
-    steps = [
-        Statement(
-            "facts.step",
-            {"begin": starts[first], "first": first, "last": last, "interval": interval},
-        )
-        for first, last in _stretches(starts, interval)
-    ]
-    return Statement("facts.buckets", parts={"steps": steps[::-1]})
-
-
-def _stretches(starts: Sequence[int], interval: int) -> list[tuple[int, int]]:
-    """The first and last bucket of each stretch in which one bucket follows the other evenly."""
-    breaks = [n for n in range(1, len(starts)) if starts[n] - starts[n - 1] != interval]
-    firsts = [0, *breaks]
-    return list(zip(firsts, [*(n - 1 for n in breaks), len(starts) - 1], strict=True))
