@@ -227,9 +227,15 @@ _kept_parameters = lru_cache(1024)(_parameters)
 
 
 def _told(served: Served, began: float) -> bytes:
-    """Where the answer comes from, and what it took to have it, in ms."""
+    """Where the answer comes from, what was read for it, and what this call took, in ms."""
     elapsed = (time.perf_counter() - began) * 1000
-    return b',"source":"%b","elapsedMs":%.1f' % (_source(served).encode(), elapsed)
+    rows, read = _number(served.cost.rows), _number(served.cost.bytes)
+    told = (_source(served).encode(), rows, read, elapsed)
+    return b',"source":"%b","rowsRead":%b,"bytesRead":%b,"elapsedMs":%.1f' % told
+
+
+def _number(number: int | None) -> bytes:
+    return b"null" if number is None else b"%d" % number
 
 
 def _source(served: Served) -> str:

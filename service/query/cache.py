@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from service.query.share import Compute, Computed, Need, Share
+from service.storage.cost import NOTHING, UNKNOWN, Cost
 from service.telemetry import cache_answers, log
 
 _SOFT_SHARE = 0.8
@@ -55,6 +56,8 @@ class Served:
     """How long the store took to answer."""
     source: str = ""
     """Where the answer came from when it was computed; empty if nobody said."""
+    cost: Cost = UNKNOWN
+    """What the store read for this caller: nothing for an answer that was there."""
 
 
 @dataclass(slots=True)
@@ -195,4 +198,5 @@ def _served(kept: _Kept, cached: bool, now: float) -> Served:
         kept.etag,
         computed.store_ms,
         computed.source,
+        NOTHING if cached else computed.cost,
     )

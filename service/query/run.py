@@ -21,6 +21,7 @@ from service.query.planner import plan_metrics, plan_numbers
 from service.query.share import Computed
 from service.receipts import Place
 from service.settings import Settings
+from service.storage.cost import cost_of
 from service.storage.mark import Mark
 from service.storage.protocol import EventStore, Progress, Statement
 from service.storage.statements import has_statement
@@ -161,15 +162,17 @@ class Questions:
     async def _query(self, tenant: str, question: Question) -> Computed:
         begun = await self._begin()
         plan = plan_question(tenant, question)
-        asked = await self._ask("query", *plan.statements.values())
+        asked = await self._ask("query", *plan.statements.values(), costs=True)
         tables = dict(zip(plan.statements, asked.tables, strict=True))
         document = answer_question(question, plan, tables)
-        return replace(_computed(document, begun, asked), source=plan.source)
+        computed = _computed(document, begun, asked)
+        return replace(computed, source=plan.source, cost=cost_of(asked.tables))
 
-    async def _ask(self, question: str, *statements: Statement) -> _Asked:
+    async def _ask(self, question: str, *statements: Statement, costs: bool = False) -> _Asked:
+        asked = (*self._snapshot, *statements)
         with query_seconds.labels(question).time():
             began = time.perf_counter()
-            answers = await self._store.fetch(*self._snapshot, *statements, timeout=self._timeout)
+            answers = await self._store.fetch(*asked, timeout=self._timeout, costs=costs)
             took = (time.perf_counter() - began) * 1000
         if not self._snapshot:
             return _Asked(answers, None, took)

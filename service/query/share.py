@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from service.shared.protocol import Kept, Shared
+from service.storage.cost import UNKNOWN, Cost
 
 PATIENCE = 5.0
 """Seconds that one process waits for another's computation; a claim lasts as long."""
@@ -34,6 +35,8 @@ class Computed:
     """How long the store took, as far as it was asked in this process."""
     source: str = ""
     """Where it comes from, likewise: `rollup`, `raw` or `mixed`."""
+    cost: Cost = UNKNOWN
+    """What the store read for it, likewise."""
 
 
 @dataclass(frozen=True, slots=True)

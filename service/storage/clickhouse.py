@@ -64,6 +64,7 @@ class Engine(Protocol):
         values: Mapping[str, Any],
         timeout: float | None,
         settings: Mapping[str, str],
+        costs: bool = False,
     ) -> pa.Table:
         """Answer one question; cancelling ends it in the engine too. Raises QuestionTooBig."""
         ...
@@ -150,8 +151,10 @@ class ClickHouseStore:
         found = [await self._recognise(part) for part in _parts(candidates)]
         return pa.table({"row": pa.concat_arrays([pa.array([], pa.uint32()), *found])})
 
-    async def fetch(self, *statements: Statement, timeout: float | None = None) -> list[pa.Table]:
-        asking = [asyncio.ensure_future(self._ask(asked, timeout)) for asked in statements]
+    async def fetch(
+        self, *statements: Statement, timeout: float | None = None, costs: bool = False
+    ) -> list[pa.Table]:
+        asking = [asyncio.ensure_future(self._ask(asked, timeout, costs)) for asked in statements]
         try:
             async with asyncio.timeout(timeout):
                 return await asyncio.gather(*asking)
@@ -262,10 +265,10 @@ class ClickHouseStore:
             settings |= _INSERTING_ON_CLUSTER
         await self._engine.insert("events", rows, settings)
 
-    async def _ask(self, asked: Statement, timeout: float | None) -> pa.Table:
+    async def _ask(self, asked: Statement, timeout: float | None, costs: bool) -> pa.Table:
         text, values = bound(asked, self.dialect)
         settings = _READING_ON_CLUSTER if self.cluster and timeout is None else {}
-        return await self._engine.ask(text, values, timeout, settings)
+        return await self._engine.ask(text, values, timeout, settings, costs)
 
     async def _recognise(self, candidates: pa.Table) -> pa.Array:
         values = {

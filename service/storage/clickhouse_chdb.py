@@ -17,6 +17,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from service.errors import DataDirectoryBusy
+from service.storage.clickhouse_answers import format_of, table_in
 from service.storage.clickhouse_errors import translated
 from service.storage.lanes import Lanes
 from service.storage.protocol import Statement
@@ -61,11 +62,12 @@ class InProcess:
         values: Mapping[str, Any],
         timeout: float | None,
         settings: Mapping[str, str],
+        costs: bool = False,
     ) -> pa.Table:
         def work(client: Client) -> pa.Table:
             _cap(client, timeout)
-            answer = client.raw_query(text, parameters=dict(values), fmt="ArrowStream")
-            return pa.ipc.open_stream(answer).read_all() if answer else pa.table({})
+            answer = client.raw_query(text, parameters=dict(values), fmt=format_of(costs))
+            return table_in(answer, costs)
 
         return await self._run(self._asking, work, reading=True)
 

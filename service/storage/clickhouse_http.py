@@ -11,6 +11,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from service.storage.clickhouse_answers import format_of, table_in
 from service.storage.clickhouse_errors import translated
 from service.storage.protocol import Statement
 from service.storage.statements import bound
@@ -55,9 +56,11 @@ class OverHttp:
         values: Mapping[str, Any],
         timeout: float | None,
         settings: Mapping[str, str],
+        costs: bool = False,
     ) -> pa.Table:
+        caps = {"max_execution_time": str(timeout or 0), "max_memory_usage": str(QUESTION_MEMORY)}
         async with self._asking:
-            return await self._ask(text, values, timeout, settings)
+            return await self._ask(text, values, {**caps, **settings}, costs)
 
     async def command(self, text: str, values: Mapping[str, Any]) -> None:
         try:
@@ -79,24 +82,23 @@ class OverHttp:
         self,
         text: str,
         values: Mapping[str, Any],
-        timeout: float | None,
         settings: Mapping[str, str],
+        costs: bool,
     ) -> pa.Table:
         call = secrets.token_hex(8)
-        caps = {"max_execution_time": str(timeout or 0), "max_memory_usage": str(QUESTION_MEMORY)}
         try:
             answer = await self._client.raw_query(
                 text,
                 parameters=dict(values),
-                fmt="ArrowStream",
-                settings={**caps, **settings, "log_comment": call},
+                fmt=format_of(costs),
+                settings={**settings, "log_comment": call},
             )
         except asyncio.CancelledError:
             self._end(call)
             raise
         except _LOST as error:
             raise translated(error, reading=True) from error
-        return pa.ipc.open_stream(answer).read_all() if answer else pa.table({})
+        return table_in(answer, costs)
 
     def _end(self, call: str) -> None:
         """Closing the connection does not end a question in the engine: another one must."""

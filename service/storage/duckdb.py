@@ -24,6 +24,8 @@ from service.errors import (
     QuestionTooBig,
     StoreFenced,
 )
+from service.storage.cost import with_cost
+from service.storage.duckdb_profile import cost_in
 from service.storage.lanes import Lane, Lanes
 from service.storage.protocol import Group, Pending, Progress, Statement
 from service.storage.statements import bound
@@ -78,11 +80,14 @@ class DuckDBStore:
     async def recognise(self, candidates: pa.Table) -> pa.Table:
         return await self._run(self._read, lambda connection: _recognise(connection, candidates))
 
-    async def fetch(self, *statements: Statement, timeout: float | None = None) -> list[pa.Table]:
+    async def fetch(
+        self, *statements: Statement, timeout: float | None = None, costs: bool = False
+    ) -> list[pa.Table]:
+        ask = _ask_and_measure if costs else _ask
         try:
             async with asyncio.timeout(timeout):
                 return await self._run(
-                    self._read, lambda connection: _fetch(connection, statements)
+                    self._read, lambda connection: _fetch(connection, statements, ask)
                 )
         except TimeoutError:
             raise QuestionTooBig(
@@ -138,6 +143,9 @@ class DuckDBStore:
         for lanes in (self._append, self._maintenance, self._read):
             for lane in lanes.members:
                 lane.connection = database.cursor()
+        for lane in self._read.members:
+            _carry_out(lane.connection, Statement("set_profiling", {}))
+        _carry_out(database, Statement("set_lock", {}))
 
     def _disconnect(self, lanes: list[_Lane]) -> None:
         for lane in lanes:
@@ -173,7 +181,6 @@ def _connect(path: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "enable_external_access": "false",
-                "lock_configuration": "true",
             },
         )
     except duckdb.IOException as error:
@@ -225,14 +232,16 @@ def _recognise(connection: duckdb.DuckDBPyConnection, candidates: pa.Table) -> p
 
 
 def _fetch(
-    connection: duckdb.DuckDBPyConnection, statements: tuple[Statement, ...]
+    connection: duckdb.DuckDBPyConnection,
+    statements: tuple[Statement, ...],
+    ask: Callable[[duckdb.DuckDBPyConnection, Statement], pa.Table],
 ) -> list[pa.Table]:
     first, *others = statements
     with _transaction(connection):
-        answer = _ask(connection, first)
+        answer = ask(connection, first)
         given = answer.to_pylist()[0] if others and answer.num_rows == 1 else {}
         completed = (replace(s, values={**given, **s.values}) for s in others)
-        return [answer, *(_ask(connection, asked) for asked in completed)]
+        return [answer, *(ask(connection, asked) for asked in completed)]
 
 
 def _execute(connection: duckdb.DuckDBPyConnection, statements: tuple[Statement, ...]) -> None:
@@ -254,6 +263,12 @@ def _define(
 def _ask(connection: duckdb.DuckDBPyConnection, asked: Statement) -> pa.Table:
     columns = _execute_one(connection, asked).fetchnumpy()
     return pa.table({name: _as_arrow(column) for name, column in columns.items()})
+
+
+def _ask_and_measure(connection: duckdb.DuckDBPyConnection, asked: Statement) -> pa.Table:
+    """As `_ask`; the connection has to measure (`queries/set_profiling.duckdb.sql`)."""
+    answer = _ask(connection, asked)
+    return with_cost(answer, cost_in(connection.get_profiling_information("json")))
 
 
 def _as_arrow(column: NDArray[Any]) -> pa.Array:

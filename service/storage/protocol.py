@@ -102,8 +102,10 @@ class EventStore(Protocol):
         """
         ...
 
-    async def fetch(self, *statements: Statement, timeout: float | None = None) -> list[pa.Table]:
-        """Ask questions of one snapshot; a table each.
+    async def fetch(
+        self, *statements: Statement, timeout: float | None = None, costs: bool = False
+    ) -> list[pa.Table]:
+        """Ask questions of one snapshot; a table each, which with `costs` knows its cost.
 
         Where the engine has snapshots, what the first statement answers in one row gives the
         others the values that they lack: what holds in the snapshot.

@@ -35,6 +35,7 @@ from service.query.share import Computed
 from service.receipts import Place, Receipts
 from service.server import configuration
 from service.settings import Settings
+from service.storage.cost import Cost
 from service.storage.mark import Mark
 from service.stream.protocol import Receipt
 
@@ -140,7 +141,7 @@ class Questions:
         if self.error:
             raise self.error
         self.computed += 1
-        return Computed(self.document, self.position, self.as_of)
+        return Computed(self.document, self.position, self.as_of, cost=Cost(300, None))
 
     numbers = query = metrics
 

@@ -27,6 +27,8 @@ async def test_an_answer_says_where_it_comes_from_and_what_it_took(edge: Edge):
     first, second = [(await ask(edge)).json()["data"] for _ in range(2)]
     assert (first["cached"], second["cached"]) == (False, True)
     assert second["source"] == "cache"
+    assert (first["rowsRead"], first["bytesRead"]) == (300, None)
+    assert (second["rowsRead"], second["bytesRead"]) == (0, 0)
     assert first["elapsedMs"] >= 0
     assert first["asOf"] == "2023-11-14T22:13:20.000Z"
 

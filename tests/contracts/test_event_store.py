@@ -9,10 +9,12 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
+from duckdb import InvalidInputException
 
 from service.errors import AnalyticsUnavailable, DataDirectoryBusy, QuestionTooBig, StoreFenced
 from service.storage.clickhouse import _inserts as clickhouse_inserts
 from service.storage.clickhouse_chdb import InProcess
+from service.storage.cost import UNKNOWN, cost_of
 from service.storage.duckdb import DuckDBStore
 from service.storage.mark import Mark
 from service.storage.protocol import Progress, Statement
@@ -194,6 +196,24 @@ async def test_a_cancelled_append_is_there_or_not_or_pending(store):
         assert (reached, pending.after, pending.rows) == (Progress(), group.after, 20_000)
         await store.append(group)
         assert (await store.progress(), await stored(store)) == (group.after, 20_000)
+
+
+async def test_an_answer_knows_what_the_engine_read_for_it(store):
+    await put(store, [f"e{n}" for n in range(100)])
+    asked = [Statement("ids_between", EVERYTHING)] * 2
+    read = cost_of(await store.fetch(*asked, costs=True))
+    assert read.rows == 200
+    assert read.bytes is None if store.dialect == "duckdb" else read.bytes > 200
+
+
+async def test_what_is_not_measured_is_not_known(store):
+    [answer] = await store.fetch(Statement("rows_between", EVERYTHING))
+    assert cost_of([answer]) == UNKNOWN
+
+
+async def test_no_statement_changes_a_setting_of_the_engine(duckdb):
+    with pytest.raises(InvalidInputException, match="locked"):
+        await duckdb.fetch(Statement("set_profiling", {}))
 
 
 async def test_ping_answers(store):

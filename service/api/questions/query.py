@@ -29,6 +29,8 @@ class QueryAnswer(msgspec.Struct, rename="camel"):
     cached: bool
     age_ms: int
     source: Literal["cache", "rollup", "raw", "mixed"]
+    rows_read: int | None
+    bytes_read: int | None
     elapsed_ms: float
     compare: Span | None = None
     totals: Totals | None = None
@@ -85,6 +87,8 @@ _EXAMPLE = {
     "cached": False,
     "ageMs": 0,
     "source": "raw",
+    "rowsRead": 48212,
+    "bytesRead": None,
     "elapsedMs": 4.2,
 }
 _QUERY = Said(
