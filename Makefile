@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUNS := .venv/.runs
 STAMP := .venv/.installed
 WORKERS ?= 2
-FILES := service tests loadtests migrations
+FILES := service headrace tests loadtests migrations
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help

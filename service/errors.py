@@ -33,11 +33,14 @@
     │   ├── SigningUnavailable    SIGNING_UNAVAILABLE    nobody can say whether it is a replay
     │   ├── RateLimited           RATE_LIMITED           too often; wait
     │   ├── Overloaded            OVERLOADED             too many at once; wait
+    │   ├── BufferFull            BUFFER_FULL            the producer has no room for an event
+    │   ├── Undelivered           UNDELIVERED            the producer ended with events left
     │   └── Unreachable           UNREACHABLE            no answer came; send the same ids again
     ├── SealBroken             SEAL_BROKEN            a sealed secret does not open
     ├── SettingsError          SETTINGS               a setting is wrong; the start is refused
     ├── MigrationError         MIGRATION              the schema does not fit this program
     ├── DataDirectoryBusy      DATA_DIR_BUSY          another process holds the data directory
+    ├── SpoolBusy              SPOOL_BUSY             another producer holds the spool
     ├── NotRunning             NOT_RUNNING            no service runs on the data directory
     ├── NatsServerFailed       NATS_SERVER            the embedded broker does not come up
     ├── StoreFenced            STORE_FENCED           another writer moved the progress mark
@@ -288,6 +291,12 @@ class DataDirectoryBusy(HeadraceError):
     code = "DATA_DIR_BUSY"
 
 
+class SpoolBusy(HeadraceError):
+    """Another producer, here or in another process, uses this folder as its spool."""
+
+    code = "SPOOL_BUSY"
+
+
 class NatsServerFailed(HeadraceError):
     """The embedded broker does not come up."""
 
@@ -322,6 +331,18 @@ class Unreachable(Retryable):
     """No answer came: unknown whether the request was carried out, safe to send the same ids."""
 
     code = "UNREACHABLE"
+
+
+class BufferFull(Retryable):
+    """The client's producer holds as much as it may; the event was not taken."""
+
+    code = "BUFFER_FULL"
+
+
+class Undelivered(Retryable):
+    """The client's producer was closed before the service had taken all that it was given."""
+
+    code = "UNDELIVERED"
 
 
 class UnexpectedAnswer(HeadraceError):

@@ -148,3 +148,20 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A numeric payload field, summed up."""
 
     rows: list[NumberRow]
+
+
+class Customer(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
+    """A customer as last told; `profile` is None where only attributes are known."""
+
+    user_id: str
+    profile: dict[str, Any] | None = None
+    attributes: dict[str, dict[str, Any]] = {}
+    as_of: datetime
+    received_at: datetime
+
+
+class CustomersPage(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
+    """Some customers by id; `next_cursor` leads to the next ones."""
+
+    customers: list[Customer]
+    next_cursor: str | None = None

@@ -3,12 +3,20 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 
 import httpx2
 import msgspec
 
 from service.client.answers import Problem, Refusal
-from service.errors import HeadraceError, InvalidInput, Retryable, UnexpectedAnswer, Unreachable
+from service.errors import (
+    HeadraceError,
+    InvalidInput,
+    Refused,
+    Retryable,
+    UnexpectedAnswer,
+    Unreachable,
+)
 
 COME_AGAIN = frozenset({429, 502, 503, 504})
 """Statuses after which the same request may succeed."""
@@ -26,13 +34,19 @@ def raise_for(response: httpx2.Response) -> None:
 def error_of(response: httpx2.Response) -> HeadraceError:
     """The error behind a bad answer, by its code; UnexpectedAnswer for one that is not ours."""
     problem = problem_of(response)
-    kind = _by_code().get(problem.code, UnexpectedAnswer)
-    message = problem.message or f"HTTP {response.status_code} from {response.url}"
+    kind = error_with(problem.code)
+    message = problem.message or f"HTTP {response.status_code} from {shown(response.url)}"
     if response.status_code in COME_AGAIN:
-        return (kind if issubclass(kind, Retryable) else Retryable)(message, _retry_after(response))
+        kind = kind if issubclass(kind, Retryable) else Retryable
+        return kind(message, retry_after(response))
     if issubclass(kind, InvalidInput):
         return kind(message, _field(problem))
     return kind(message)
+
+
+def error_with(code: str) -> type[HeadraceError]:
+    """The error of this code; UnexpectedAnswer for an unknown one."""
+    return _by_code().get(code, UnexpectedAnswer)
 
 
 def problem_of(response: httpx2.Response) -> Problem:
@@ -48,8 +62,10 @@ def _field(problem: Problem) -> str | None:
     return field if isinstance(field, str) else None
 
 
+@cache
 def _by_code() -> dict[str, type[HeadraceError]]:
-    return {kind.code: kind for kind in _below(HeadraceError)}
+    kinds = _below(HeadraceError)
+    return {kind.code: kind for kind in kinds if not issubclass(kind, Refused)}
 
 
 def _below(kind: type[HeadraceError]) -> Iterator[type[HeadraceError]]:
@@ -58,7 +74,7 @@ def _below(kind: type[HeadraceError]) -> Iterator[type[HeadraceError]]:
         yield from _below(child)
 
 
-def _retry_after(response: httpx2.Response) -> float:
+def retry_after(response: httpx2.Response) -> float:
     """Seconds that the answer asks to wait, 0 if it asks for nothing (RFC 9110, 10.2.3)."""
     text = response.headers.get("retry-after", "")
     try:
@@ -77,5 +93,10 @@ def _seconds_until(date: str) -> float:
 
 def unreachable(error: httpx2.TransportError) -> Unreachable:
     """A lost connection as ours: unknown whether the request was carried out."""
-    url = error.request.url
-    return Unreachable(f"{url.scheme}://{url.netloc.decode()}: {error or type(error).__name__}", 0)
+    url = error.request.url.copy_with(raw_path=b"/")
+    return Unreachable(f"{shown(url)}: {error or type(error).__name__}", 0)
+
+
+def shown(url: httpx2.URL) -> str:
+    """A URL as messages show it: without what stands in it of users, passwords and parameters."""
+    return f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
