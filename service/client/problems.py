@@ -64,8 +64,9 @@ def _field(problem: Problem) -> str | None:
 
 @cache
 def _by_code() -> dict[str, type[HeadraceError]]:
-    kinds = _below(HeadraceError)
-    return {kind.code: kind for kind in kinds if not issubclass(kind, Refused)}
+    """Those of the tree in `service.errors` alone: a face's own kinds share their codes."""
+    kinds = [k for k in _below(HeadraceError) if k.__module__ == HeadraceError.__module__]
+    return {k.code: k for k in kinds if "code" in vars(k) and not issubclass(k, Refused)}
 
 
 def _below(kind: type[HeadraceError]) -> Iterator[type[HeadraceError]]:

@@ -128,9 +128,12 @@ class Producer:
         if not self._has_room(text) and not await self._make_room(text):
             self.tally.dropped += 1
             return False
+        sealed = self._buffer.newest
         self._add(text)
         if self._buffer.is_dirty():
             await self._sync()
+        elif self._buffer.newest > sealed:
+            await asyncio.sleep(0)  # the senders' turn, whoever puts without a pause
         return True
 
     async def flush(self) -> Tally:

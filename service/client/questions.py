@@ -21,7 +21,8 @@ class Question(msgspec.Struct, kw_only=True, frozen=True, rename="camel", omit_d
     """A receipt: answer only when its events are counted."""
 
 
-Value = str | float | bool | None
+Value = str | int | float | bool | None
+Number = int | float | None
 
 
 class Is(msgspec.Struct, frozen=True):
@@ -92,26 +93,33 @@ class Row(msgspec.Struct, kw_only=True, frozen=True):
     """One group, or one bucket of it: the values it stands for, and what was counted."""
 
     dimensions: dict[str, Value]
-    metrics: dict[str, float | None]
+    metrics: dict[str, Number]
     compare: dict[str, Any] | None = None
 
 
 class Totals(msgspec.Struct, kw_only=True, frozen=True):
     """What was counted over all groups."""
 
-    metrics: dict[str, float | None]
+    metrics: dict[str, Number]
     compare: dict[str, Any] | None = None
+
+
+class Range(msgspec.Struct, frozen=True):
+    """What a range came to when it was answered."""
+
+    start: datetime
+    end: datetime
 
 
 class Rows(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
     """The answer to a query; `cursor` leads to the next groups."""
 
-    range: Span
+    range: Range
     rows: list[Row]
     cursor: str | None = None
     totals: Totals | None = None
     other: list[Row] = []
-    compare: Span | None = None
+    compare: Range | None = None
     source: str = ""
     as_of: datetime | None = None
     cached: bool = False
