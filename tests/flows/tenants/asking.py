@@ -1,0 +1,147 @@
+"""What a tenant asks: each answer is that of his own events, computed or kept."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from service.query.customers import ATTRIBUTES, PROFILE
+from tests.flows.tenants.side import DAY, METRICS, Event, Side
+
+NUMBERS = "/api/v1/analytics/numbers"
+CUSTOMERS = "/api/v1/customers"
+OF_THEDATA = {"start_time": DAY["start"], "end_time": DAY["end"], "interval": "1d"}
+USERS = ["user 0", "user 1", "user 2"]
+
+
+def ask(mine: Side, other: Side, question: dict[str, str]) -> None:
+    """The metrics, when they are computed and when they are kept."""
+    events = mine.of_the_day(question)
+    told, again = (mine.asked(METRICS, **DAY, **question) for _ in range(2))
+    assert told["totalEvents"] == again["totalEvents"] == len(events)
+    assert by_type(told) == _counted(events, "eventType")
+    users = _counted([e for e in events if e["userId"]], "userId")
+    assert {row["userId"]: row["eventCount"] for row in told["topUsers"]} == users
+    assert told["uniqueUsers"] == len(users)
+    assert told["uniqueSessions"] == len({e["sessionId"] for e in events} - {""})
+
+
+def sum_up(mine: Side, other: Side) -> None:
+    """The sums of what all doors call a price."""
+    are_his_sums(mine, mine.asked(NUMBERS, **DAY, name="price", by="userId"))
+
+
+def query(mine: Side, other: Side) -> None:
+    """What the query language counts, by type."""
+    asked = {"metrics": ["events"], "dimensions": ["eventType"], "range": DAY}
+    answer = mine.call("POST", "/api/v1/analytics/query", json=asked, params=mine.after())
+    assert answer.status_code == 200, answer.text
+    rows = answer.json()["data"]["rows"]
+    found = {r["dimensions"]["eventType"]: r["metrics"]["events"] for r in rows}
+    assert found == _counted(mine.of_the_day(), "eventType")
+
+
+def ask_thedata(mine: Side, other: Side) -> None:
+    """The thedata face's questions: of the day, and of what is going on now."""
+    types = mine.answered("/v1/analytics/events", **OF_THEDATA, group_by="event_type")
+    found = {row["event_type"]: row["value"] for row in types["data"]}
+    assert found == _counted(mine.of_the_day(), "eventType")
+    asked = {**OF_THEDATA, "metric_name": "price", "aggregation": "sum"}
+    price = mine.answered("/v1/analytics/metrics", **asked)["aggregations"]["sum"]
+    assert price == sum(event["payload"]["price"] for event in _priced(mine))
+    now = mine.answered("/v1/analytics/realtime", window="24h", metrics="events,mark")
+    lately = [e["eventType"] for e in mine.kept.values() if e["timestamp"] >= DAY["end"]]
+    assert now["data"] == {"events": len(lately), "mark": lately.count("mark")}
+
+
+def count_all(mine: Side, other: Side) -> None:
+    mine.asked(METRICS, **DAY)
+    told = mine.call("GET", "/api/v1/events/stats").json()["data"]
+    assert told["totalIngested"] == len(mine.kept)
+
+
+def follow(mine: Side, other: Side) -> None:
+    """His receipts are good for himself; those of the other do not exist."""
+    for receipt in mine.receipts[-2:]:
+        assert mine.call("GET", f"/api/v1/receipts/{receipt}").status_code == 200
+    for receipt in other.receipts[-2:]:
+        assert mine.call("GET", f"/api/v1/receipts/{receipt}").status_code == 404
+        for path in (METRICS, "/v1/analytics/realtime"):
+            assert mine.call("GET", path, params={"after": receipt}).status_code == 404
+
+
+def look_at_customers(mine: Side, other: Side) -> None:
+    """All of his, page by page; each of them, and all that was told of him."""
+    mine.asked(METRICS, **DAY)
+    known = {user: _known(mine, user) for user in USERS}
+    profiles = {user: now[""] for user, now in known.items() if "" in now}
+    assert _pages(mine) == profiles
+    for user, now in known.items():
+        answer = mine.call("GET", f"{CUSTOMERS}/{quote(user)}")
+        assert answer.status_code == (200 if now else 404)
+        if now:
+            told = answer.json()["data"]
+            assert {"": told["profile"], **told.get("attributes", {})} == {"": None, **now}
+        _look_back(mine, user)
+
+
+def by_type(document: Any) -> dict[str, int]:
+    """The counts in a metrics document."""
+    return {row["eventType"]: row["count"] for row in document["eventsByType"]}
+
+
+def are_his_sums(mine: Side, document: Any) -> None:
+    """The document sums his prices up, by user."""
+    sums = Counter[str]()
+    for event in _priced(mine):
+        sums[event["userId"]] += event["payload"]["price"]
+    assert {row["key"]: row["sum"] for row in document["rows"]} == sums
+
+
+def _pages(mine: Side) -> dict[str, Any]:
+    found, cursor = {}, {}
+    while cursor is not None:
+        page = mine.call("GET", CUSTOMERS, params={"limit": 2, **cursor}).json()["data"]
+        found.update({one["userId"]: one["profile"] for one in page["customers"]})
+        cursor = {"cursor": page["nextCursor"]} if page["nextCursor"] else None
+    return found
+
+
+def _look_back(mine: Side, user: str) -> None:
+    answer = mine.call("GET", f"{CUSTOMERS}/{quote(user)}/history")
+    tellings = [_part(telling) for telling in _tellings(mine, user)]
+    assert answer.status_code == (200 if tellings else 404)
+    if tellings:
+        versions = answer.json()["data"]["versions"]
+        assert [(v["part"], v["document"]) for v in versions] == tellings
+
+
+def _known(mine: Side, user: str) -> dict[str, Any]:
+    """What is known of a customer now, by its part."""
+    return dict(_part(telling) for telling in reversed(_tellings(mine, user)))
+
+
+def _tellings(mine: Side, user: str) -> Sequence[Event]:
+    """What was told of a customer, the latest first."""
+    told = [
+        event
+        for event in mine.kept.values()
+        if event["userId"] == user and event["eventType"] in {PROFILE, ATTRIBUTES}
+    ]
+    order = sorted(range(len(told)), key=lambda n: (told[n]["timestamp"], n), reverse=True)
+    return [told[n] for n in order]
+
+
+def _part(telling: Event) -> tuple[str, Any]:
+    payload = telling["payload"]
+    if telling["eventType"] == PROFILE:
+        return "", payload
+    return payload["list_name"], payload["ext_data"]
+
+
+def _counted(events: Sequence[Event], name: str) -> Counter[str]:
+    return Counter(event[name] for event in events)
+
+
+def _priced(mine: Side) -> list[Event]:
+    return [event for event in mine.of_the_day() if "price" in event["payload"]]
