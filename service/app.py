@@ -32,6 +32,7 @@ from service.api.openapi import openapi_config
 from service.api.operators import Operators, Telemetry
 from service.api.questions.audience import Audience
 from service.api.questions.customers import CustomerRoutes
+from service.api.questions.journeys import Journeys
 from service.api.questions.live import LiveRoutes
 from service.api.questions.numbers import Numbers
 from service.api.questions.query import QueryRoute
@@ -87,6 +88,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *Metrics(asking, questions).routes(),
         *Numbers(asking, questions).routes(),
         *QueryRoute(asking, questions).routes(),
+        *Journeys(asking, questions).routes(),
         *CustomerRoutes(gate, service.customers).routes(),
         *LiveRoutes(audience, service.settings).routes(),
         *SignedDoors(_desk(service)).routes(),

@@ -24,6 +24,9 @@ user_key
 -- session_key: The session, as distinct counts take it.
 session_key
 
+-- timestamp: The event's own time, ms since 1970 UTC.
+timestamp
+
 -- payload: The payload, as JSON text.
 payload
 

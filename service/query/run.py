@@ -13,6 +13,7 @@ from service.errors import HeadraceError
 from service.query.buckets import shown
 from service.query.cache import AnswerCache, Served
 from service.query.documents import metrics_document, numbers_document
+from service.query.journeys import asked as journeys
 from service.query.language.answer import answer_question
 from service.query.language.planning import plan_question
 from service.query.language.question import Question
@@ -123,6 +124,11 @@ class Questions:
         key = _key("query", tenant, question.canonical())
         return await self._cache.answer(key, lambda: self._query(tenant, question), at_least)
 
+    async def journey(self, tenant: str, question: journeys.Question, at_least: int = 0) -> Served:
+        """What users do one after the other. Raises QuestionTooBig past the time or memory cap."""
+        key = _key(question.kind, tenant, question.canonical())
+        return await self._cache.answer(key, lambda: self._journey(tenant, question), at_least)
+
     async def stats(self, tenant: str) -> Stats:
         """How fast events come in now, and how many have come."""
         now = _now()
@@ -167,6 +173,14 @@ class Questions:
         document = answer_question(question, plan, tables)
         computed = _computed(document, begun, asked)
         return replace(computed, source=plan.source, cost=cost_of(asked.tables))
+
+    async def _journey(self, tenant: str, question: journeys.Question) -> Computed:
+        begun = await self._begin()
+        statements = question.statements(tenant)
+        asked = await self._ask(question.kind, *statements.values(), costs=True)
+        document = question.document(dict(zip(statements, asked.tables, strict=True)))
+        computed = _computed(document, begun, asked)
+        return replace(computed, source="raw", cost=cost_of(asked.tables))
 
     async def _ask(self, question: str, *statements: Statement, costs: bool = False) -> _Asked:
         asked = (*self._snapshot, *statements)

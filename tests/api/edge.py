@@ -143,7 +143,7 @@ class Questions:
         self.computed += 1
         return Computed(self.document, self.position, self.as_of, cost=Cost(300, None))
 
-    numbers = query = metrics
+    numbers = query = journey = metrics
 
 
 class Customers:

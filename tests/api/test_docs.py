@@ -15,6 +15,7 @@ FACE = {
     ("/api/v1/analytics/metrics", "get"),
     ("/api/v1/analytics/numbers", "get"),
     ("/api/v1/analytics/query", "post"),
+    ("/api/v1/analytics/funnel", "post"),
     ("/api/v1/receipts/{receipt}", "get"),
     ("/api/auth/request-code", "post"),
     ("/api/auth/verify", "post"),

@@ -85,7 +85,7 @@ class Recorded(Questions):
         self._tenants.add(tenant)
         return await super().stats(tenant)
 
-    numbers = query = metrics
+    numbers = query = journey = metrics
 
 
 class RecordedStream(Stream):

@@ -14,7 +14,9 @@ from tests.house.tables import ROOT
 FILES = sorted(path.name for path in (directory("queries") / "pieces").iterdir())
 FAMILIES = sorted({name.split(".")[0] for name in FILES})
 SOURCES = "\n".join(
-    path.read_text("utf-8") for path in (ROOT / "service" / "query" / "language").glob("*.py")
+    path.read_text("utf-8")
+    for folder in ("language", "journeys")
+    for path in (ROOT / "service" / "query" / folder).glob("*.py")
 )
 BY_NAME = {"filters": {*operators()}, "metrics": {*COUNTS, *SUMS, "percentile"}}
 """Pieces that are called as the word of the caller's that chooses them."""

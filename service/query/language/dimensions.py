@@ -8,6 +8,9 @@ from service.query.language.fields import Field, field_named, meant, shown
 from service.query.language.question import TIME
 from service.query.parameters import Range, fitting_interval, interval_named
 
+MOST_ROWS = 20_000
+"""Rows that one answer may have: groups times buckets."""
+
 
 def groups_named(names: Sequence[str]) -> tuple[Field, ...]:
     """The fields among the dimensions, each once. Raises InvalidInput."""
@@ -44,3 +47,14 @@ def interval_of(interval: str | None, dimensions: Sequence[str], time: Range, zo
             f"`interval` must be one of {', '.join(catalog.INTERVALS)}{near}", "interval"
         )
     return interval_named(interval, time)
+
+
+def check_rows(time: Range, interval: int, limit: int, most: int = MOST_ROWS) -> None:
+    """Raise InvalidInput when so many groups may have more rows than an answer, by buckets."""
+    buckets = -(-(time.end - time.start) // interval) + 1
+    if buckets * limit > most:
+        raise InvalidInput(
+            f"`limit` {limit} groups of {buckets} buckets are more than {most} rows; "
+            "choose a longer `interval`, a shorter `range` or a smaller `limit`",
+            "limit",
+        )

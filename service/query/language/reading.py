@@ -10,7 +10,12 @@ import msgspec
 
 from service.errors import InvalidInput
 from service.query.language.decoding import Grammar
-from service.query.language.dimensions import groups_named, interval_of, refuse_repeats
+from service.query.language.dimensions import (
+    check_rows,
+    groups_named,
+    interval_of,
+    refuse_repeats,
+)
 from service.query.language.fields import Field, meant, shown
 from service.query.language.filters import check_filters
 from service.query.language.metrics import Metric, metric_named
@@ -18,9 +23,6 @@ from service.query.language.question import TIME, Order, Question, opened
 from service.query.language.spans import compared_with, range_of
 from service.query.language.words import Query
 from service.query.parameters import Range, zone_named
-
-MOST_ROWS = 20_000
-"""Rows that one answer may have: groups times buckets."""
 
 _GRAMMAR = Grammar(Query)
 _encode = msgspec.json.Encoder().encode
@@ -103,12 +105,5 @@ def _no_order(name: str, allowed: Sequence[str], place: str) -> InvalidInput:
 def _check_size(question: Question) -> None:
     if question.other and not question.groups:
         raise InvalidInput("`other` needs a dimension other than `time`", "other")
-    if not question.interval or not question.groups:
-        return
-    buckets = -(-(question.range.end - question.range.start) // question.interval) + 1
-    if buckets * question.limit > MOST_ROWS:
-        raise InvalidInput(
-            f"`limit` {question.limit} groups of {buckets} buckets are more than {MOST_ROWS} rows; "
-            "choose a longer `interval`, a shorter `range` or a smaller `limit`",
-            "limit",
-        )
+    if question.interval and question.groups:
+        check_rows(question.range, question.interval, question.limit)

@@ -1,0 +1,132 @@
+"""`POST /api/v1/analytics/funnel` and its like: what users do one after the other."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler
+
+from service.api.answers import Answer
+from service.api.guards import QUERIES
+from service.api.openapi import Said, body_of, change, data, refusal
+from service.api.served import ASKING_ANSWERS, ASKING_PARAMETERS, Asking
+from service.query.journeys import words
+from service.query.journeys.asked import Question
+from service.query.journeys.funnel import read_funnel
+from service.query.journeys.funnel_answer import FunnelDocument
+from service.query.run import Questions
+
+
+class Journeys:
+    """Questions about journeys, for whoever may read an environment."""
+
+    def __init__(self, asking: Asking, questions: Questions) -> None:
+        self._asking = asking
+        self._questions = questions
+
+    def routes(self) -> list[HTTPRouteHandler]:
+        """The handlers."""
+        return [change("POST", "/api/v1/analytics/funnel", self.funnel, _FUNNEL)]
+
+    async def funnel(self, request: Request[Any, Any, Any]) -> Answer:
+        """Ask how many users take one step after the other, and how long that takes.
+
+        What may be asked for: docs/api-journeys.md.
+        """
+        return await self._ask(request, read_funnel)
+
+    async def _ask(
+        self, request: Request[Any, Any, Any], read: Callable[[bytes, int], Question]
+    ) -> Answer:
+        return await self._asking.ask_in_body(request, QUERIES, read, self._questions.journey)
+
+
+class FunnelAnswer(FunnelDocument, rename="camel", kw_only=True):
+    """The steps, how old they are and where they come from."""
+
+    as_of: str
+    cached: bool
+    age_ms: int
+    source: Literal["cache", "raw"]
+    rows_read: int | None
+    bytes_read: int | None
+    elapsed_ms: float
+
+
+def _said(form: type, asked: Any, kind: type, about: str, answered: Any) -> Said:
+    told = {
+        "asOf": "2024-01-30T12:00:00.000Z",
+        "cached": False,
+        "ageMs": 0,
+        "source": "raw",
+        "rowsRead": 48212,
+        "bytesRead": None,
+        "elapsedMs": 31.7,
+    }
+    return Said(
+        "questions",
+        QUERIES,
+        [
+            data(200, kind, about, answered | told),
+            refusal(400, "The document is wrong; the message names the place and what may be."),
+            refusal(401, "No API key or token, or not a valid one."),
+            refusal(403, "The key has not the scope `read`."),
+            *ASKING_ANSWERS,
+            refusal(408, "The body did not arrive in time."),
+            refusal(413, "More bytes than a question may have."),
+            refusal(415, "The body is not JSON."),
+            refusal(503, "Not counted yet, too big, or the store does not answer; `Retry-After`."),
+        ],
+        ASKING_PARAMETERS,
+        body_of("The question.", json=(_schema(form), asked)),
+    )
+
+
+def _schema(form: type) -> dict[str, Any]:
+    """The form as JSON Schema. Filters hold filters, so it refers to where it stands itself."""
+    name = form.__name__
+    here = f"#/paths/~1api~1v1~1analytics~1{name.lower()}/post/requestBody/content/"
+    template = here + "application~1json/schema/$defs/{name}"
+    _, named = msgspec.json.schema_components([form], ref_template=template)
+    return {**named[name], "title": name, "$defs": named}
+
+
+_RANGE = {"start": "2024-01-23T12:00:00Z", "end": "2024-01-30T12:00:00Z"}
+_TIMES = {"p50": 41.5, "p90": 322.0, "p95": 1804.0}
+_FUNNEL = _said(
+    words.Funnel,
+    {
+        "steps": [
+            {"event": "page_view"},
+            {
+                "event": "add_to_cart",
+                "filters": [{"op": "gt", "field": "payload.price", "value": 5}],
+            },
+        ],
+        "window": "1d",
+        "dimensions": ["payload.country"],
+        "range": "7d",
+    },
+    FunnelAnswer,
+    "The steps.",
+    {
+        "range": _RANGE,
+        "rows": [
+            {
+                "dimensions": {"payload.country": "DE"},
+                "steps": [
+                    {"name": "page_view", "users": 812, "share": 1.0, "shareOfPrevious": 1.0},
+                    {
+                        "name": "add_to_cart",
+                        "users": 203,
+                        "share": 0.25,
+                        "shareOfPrevious": 0.25,
+                        "secondsFromFirst": _TIMES,
+                        "secondsFromPrevious": _TIMES,
+                    },
+                ],
+            }
+        ],
+    },
+)

@@ -1,0 +1,120 @@
+"""What a caller of a question about journeys relies on, one sentence each."""
+
+import json
+
+import msgspec
+import pytest
+
+from service.errors import QuestionTooBig
+from service.query.cache import AnswerCache
+from service.query.catalog import HOUR
+from service.query.journeys.kinds import KINDS
+from service.query.run import Questions
+from service.settings import Settings
+from tests.building import NOON, TENANT, an_event
+from tests.storing import AStream, put
+
+NOW = int(NOON.timestamp() * 1000) + HOUR
+
+
+async def ask(store, kind, tenant=TENANT, **asked):
+    question = KINDS[kind](json.dumps(asked).encode(), NOW)
+    questions = Questions(store, AStream(), AnswerCache(0), Settings())
+    return msgspec.json.decode((await questions.journey(tenant, question)).document)
+
+
+async def tell(store, *moments, user="ada", tenant=TENANT):
+    """Events `(seconds past noon, type)` of a user."""
+    events = [
+        an_event(f"{user}{n}", after=at, event_type=kind, user_id=user)
+        for n, (at, kind) in enumerate(moments)
+    ]
+    await put(store, events, tenant=tenant)
+
+
+def steps(*kinds):
+    return [{"event": kind} for kind in kinds]
+
+
+async def funnel(store, *kinds, **asked):
+    """Of the only row: how many users took each step, and the median from the first on."""
+    [row] = (await ask(store, "funnel", steps=steps(*kinds), percentiles=[50], **asked))["rows"]
+    users = [step["users"] for step in row["steps"]]
+    return users, [step["secondsFromFirst"]["p50"] for step in row["steps"][1:]]
+
+
+async def test_a_step_at_the_same_moment_as_the_one_before_does_not_follow_it(store):
+    await tell(store, (0, "view"), (0, "cart"))
+    assert await funnel(store, "view", "cart") == ([1, 0], [None])
+
+
+async def test_one_event_is_not_two_steps(store):
+    await tell(store, (0, "view"))
+    assert (await funnel(store, "view", "view"))[0] == [1, 0]
+
+
+async def test_steps_count_in_their_order_only_whatever_lies_between(store):
+    await tell(store, (0, "buy"), (1, "view"), (2, "x"), (3, "cart"), (4, "view"), (5, "buy"))
+    assert await funnel(store, "view", "cart", "buy") == ([1, 1, 1], [2.0, 4.0])
+
+
+async def test_the_window_is_counted_from_the_first_step_and_includes_its_end(store):
+    await tell(store, (0, "view"), (40, "cart"), (60, "buy"), user="in")
+    await tell(store, (0, "view"), (40, "cart"), (60.001, "buy"), user="out")
+    assert (await funnel(store, "view", "cart", "buy", window="60s"))[0] == [2, 2, 1]
+
+
+async def test_of_equally_deep_runs_the_first_counts(store):
+    await tell(store, (0, "view"), (10, "view"), (20, "cart"))
+    assert await funnel(store, "view", "cart") == ([1, 1], [20.0])
+
+
+async def test_a_deeper_run_counts_however_late_it_is(store):
+    await tell(store, (0, "view"), (1, "cart"), (300, "view"), (305, "cart"), (306, "buy"))
+    assert await funnel(store, "view", "cart", "buy", window="60s") == ([1, 1, 1], [5.0, 6.0])
+
+
+async def test_who_begins_in_the_range_is_followed_beyond_its_end(store):
+    await tell(store, (0, "view"), (60, "cart"), user="in")
+    await tell(store, (30, "view"), (60, "cart"), user="too late")
+    time = {"start": "2026-01-02T12:00:00Z", "end": "2026-01-02T12:00:30Z"}
+    assert await funnel(store, "view", "cart", range=time) == ([1, 1], [60.0])
+
+
+async def test_an_event_of_nobody_is_no_step(store):
+    await tell(store, (0, "view"), (1, "cart"), user="")
+    assert (await funnel(store, "view", "cart"))[0] == [0, 0]
+
+
+async def test_a_user_is_in_each_group_in_which_one_of_his_runs_begins(store):
+    shown = [{"page": "a"}, {"page": "b"}, None]
+    events = [
+        an_event(f"e{n}", after=n, event_type=kind, payload=payload)
+        for n, (kind, payload) in enumerate(zip(("view", "view", "cart"), shown, strict=True))
+    ]
+    await put(store, events)
+    asked = {"steps": steps("view", "cart"), "dimensions": ["payload.page"], "totals": True}
+    answer = await ask(store, "funnel", **asked)
+    assert [row["dimensions"]["payload.page"] for row in answer["rows"]] == ["a", "b"]
+    assert [row["steps"][1]["users"] for row in answer["rows"]] == [1, 1]
+    assert answer["totals"]["steps"][1]["users"] == 1
+
+
+LEAST = {"funnel": {"steps": [{"event": "view"}, {"event": "cart"}]}}
+"""The least that each question has to say."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_tenant_sees_journeys_of_its_own_events_only(store, kind):
+    await tell(store, (0, "view"), (1, "cart"), (2, "view"), tenant="env_other")
+    nothing = await ask(store, kind, **LEAST[kind])
+    assert await ask(store, kind, "env_nobody", **LEAST[kind]) == nothing
+    assert await ask(store, kind, "env_other", **LEAST[kind]) != nothing
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_question_past_its_time_is_too_big(store, kind):
+    await tell(store, (0, "view"))
+    questions = Questions(store, AStream(), AnswerCache(0), Settings(query_timeout=0.0))
+    with pytest.raises(QuestionTooBig, match="shorter range"):
+        await questions.journey(TENANT, KINDS[kind](json.dumps(LEAST[kind]).encode(), NOW))
