@@ -6,6 +6,8 @@ acknowledgement. What waits is bounded in bytes. Sending goes on when the client
 
 import asyncio
 import hashlib
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,10 +30,14 @@ FULL_MESSAGE = 500
 """Events after which a message waits for no more company."""
 LONGEST_LINGER = 5
 """How many times its usual wait a message waits for the one before it."""
-MOST_BEHIND = 400
-"""Messages that the store may be behind the stream before answers are held back."""
+MOST_BEHIND = 0.5
+"""Seconds that a message may wait for the store before answers are held back."""
 HELD_BACK = 0.1
 """Seconds that an answer is held back at most: a store that stands still stops nobody."""
+_NOTE_EVERY = 0.02
+"""Seconds between notes of when messages were acknowledged."""
+_MOST_NOTED = 1000
+"""Notes that are kept: of a store that stands still it is enough to know that it does."""
 FULL_MESSAGE_BYTES = 1024 * 1024
 """The same in bytes, so that company never makes a message larger than the stream takes."""
 
@@ -49,13 +55,22 @@ class Place:
 class Publisher:
     """Publishes rows of any tenant. Safe to call from many tasks at once."""
 
-    def __init__(self, stream: Stream, mark: Mark, hints: Hints, settings: Settings) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        mark: Mark,
+        hints: Hints,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._stream = stream
         self._mark = mark
         self._hints = hints
         self._settings = settings
         self._lanes: dict[str, _Lane] = {}
         self._queued = 0
+        self._unstored = _Unstored()
 
     def publish(self, tenant: str, rows: Rows) -> Awaitable[Place]:
         """Take rows over at once; what it returns is done when the stream keeps them.
@@ -120,9 +135,11 @@ class Publisher:
 
     async def _hold_back(self, position: int) -> None:
         """Let the store catch up: who waits for answers then sends no faster than it stores."""
-        stored = self._mark.progress
-        if stored.epoch and position - stored.position > MOST_BEHIND:
-            await self._mark.wait(position - MOST_BEHIND, HELD_BACK)
+        stored, now = self._mark.progress, self._clock()
+        overdue = self._unstored.overdue(stored.position, now - MOST_BEHIND)
+        self._unstored.note(position, now)
+        if stored.epoch and overdue is not None:
+            await self._mark.wait(overdue, HELD_BACK)
 
     async def _give_up(self, waiters: Sequence["_Waiter"], error: Exception) -> None:
         self._release(waiters)
@@ -151,6 +168,25 @@ class _Waiter:
     def fail(self, error: Exception) -> None:
         if not self.place.done():
             self.place.set_exception(error)
+
+
+@dataclass(slots=True)
+class _Unstored:
+    """When messages were acknowledged that the store has not reached yet; a few dozen a second."""
+
+    _noted: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=_MOST_NOTED))
+
+    def note(self, position: int, now: float) -> None:
+        if not self._noted or now - self._noted[-1][1] >= _NOTE_EVERY:
+            self._noted.append((position, now))
+
+    def overdue(self, stored: int, since: float) -> int | None:
+        """The oldest position beyond `stored`, if it was acknowledged before `since`."""
+        while self._noted and self._noted[0][0] <= stored:
+            self._noted.popleft()
+        if self._noted and self._noted[0][1] < since:
+            return self._noted[0][0]
+        return None
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """From rows to acknowledged messages: company, bounds, and callers who leave."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -31,8 +32,8 @@ class Gate:
         return [unpack(body).events.num_rows for body in self.bodies]
 
 
-def publisher(stream, mark=None, **settings):
-    return Publisher(stream, mark or Mark(), Hints(), quick_settings(**settings))
+def publisher(stream, mark=None, clock=time.monotonic, **settings):
+    return Publisher(stream, mark or Mark(), Hints(), quick_settings(**settings), clock)
 
 
 def rows(*ids, **fields):
@@ -162,10 +163,21 @@ class Waited(Mark):
         return await super().wait(position, 0)
 
 
-@pytest.mark.parametrize(("behind", "waits"), [(MOST_BEHIND, 0), (MOST_BEHIND + 1, 1)])
+@pytest.mark.parametrize(
+    ("behind", "waits"), [(0, []), (MOST_BEHIND, []), (MOST_BEHIND + 0.1, [1])]
+)
 async def test_an_answer_waits_for_a_store_that_is_far_behind_but_not_for_ever(behind, waits):
-    stream, mark = Gate(), Waited(Progress(epoch=1, sequence=10))
-    stream.bodies = [b""] * (10 + behind - 1)
-    place = await publisher(stream, mark).publish(TENANT, rows("a"))
-    assert place.position == 1 << EPOCH_SHIFT | 10 + behind
-    assert mark.positions == [place.position - MOST_BEHIND] * waits
+    stream, mark, times = Gate(), Waited(Progress(epoch=1)), [7.0, 7.0 + behind]
+    sending = publisher(stream, mark, clock=lambda: times.pop(0))
+    await sending.publish(TENANT, rows("a"))
+    await sending.publish(TENANT, rows("b"))
+    assert mark.positions == [1 << EPOCH_SHIFT | sequence for sequence in waits]
+
+
+async def test_no_answer_waits_for_a_store_that_has_what_came_long_ago():
+    stream, mark, times = Gate(), Waited(Progress(epoch=1)), [7.0, 8.0]
+    sending = publisher(stream, mark, clock=lambda: times.pop(0))
+    await sending.publish(TENANT, rows("a"))
+    mark.advance(Progress(epoch=1, sequence=1))
+    await sending.publish(TENANT, rows("b"))
+    assert mark.positions == []
