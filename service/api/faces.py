@@ -4,11 +4,12 @@ Two faces share `/api/auth`; each of its routes errs in the form of its own face
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from litestar import Request
 
 from service.api import problems
+from service.api.answers import Answer
 from service.api.control import problems as control
 from service.api.signed import problems as signed
 from service.api.thedata import problems as thedata
@@ -25,20 +26,37 @@ _SIGNED = ("/apigw",)
 """What the signed face answers. All else errs as the events face does."""
 
 
+class _Face(Protocol):
+    """How a face says its errors."""
+
+    def answer_error(
+        self, request: Request[Any, Any, Any], error: Exception
+    ) -> problems.Problem: ...
+
+    def refusal(self, status: int, code: str, message: str) -> Answer: ...
+
+
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> problems.Problem:
     """The answer for anything that was raised on the way, in the form of the path's face."""
-    if is_control(request.scope["path"]):
-        return control.answer_error(request, error)
-    if _is_under(request.scope["path"], _THEDATA):
-        return thedata.answer_error(request, error)
-    if _is_under(request.scope["path"], _SIGNED):
-        return signed.answer_error(request, error)
-    return problems.answer_error(request, error)
+    return _face(request.scope["path"]).answer_error(request, error)
+
+
+def refusal(path: str, status: int, code: str, message: str) -> Answer:
+    """The answer to what is no whole request, in the form of the path's face."""
+    return _face(path).refusal(status, code, message)
 
 
 def is_control(path: str) -> bool:
     """Whether a path is the control face's, whether there is such a route or not."""
     return _is_under(path, _CONTROL)
+
+
+def _face(path: str) -> _Face:
+    if is_control(path):
+        return control
+    if _is_under(path, _THEDATA):
+        return thedata
+    return signed if _is_under(path, _SIGNED) else problems
 
 
 def _is_under(path: str, mounts: Sequence[str]) -> bool:

@@ -119,6 +119,11 @@ def problem(
     return json_answer(status, body, *headers)
 
 
+def refusal(status: int, code: str, message: str) -> Answer:
+    """A refusal of what is no whole request."""
+    return problem(status, code, message)
+
+
 def status_of(error: HeadraceError) -> int | None:
     """The status of an error that was raised on purpose; None for one that no caller may see."""
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)

@@ -14,18 +14,18 @@
 * What stands around the body (chunk sizes, trailers) has at most `LARGEST_FRAMING` bytes: 431.
   Trailers are not kept.
 
-Errors have the events face's form. Pass it as `uvicorn.Config(http=HeadraceProtocol)`; a request
-for a WebSocket is handed over to `HeadraceSocket` (`service/api/wire_socket.py`).
+Errors have the form of the face that the path belongs to, as far as it has come. Pass it as
+`uvicorn.Config(http=HeadraceProtocol)`; a request for a WebSocket is handed over to
+`HeadraceSocket` (`service/api/wire_socket.py`).
 """
 
 import asyncio
 from typing import Any, cast
 
-import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from service.api.faces import refusal
 from service.api.holding import Holding
-from service.api.problems import ProblemBody, ProblemError
 from service.api.streams import CONNECTION
 from service.errors import InvalidInput, RequestTimeout, TooLarge
 from service.telemetry import log
@@ -83,6 +83,7 @@ class HeadraceProtocol(Holding, HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._deadline: asyncio.TimerHandle | None = None
+        self._target = b""
         self._head_bytes = 0
         self._framing_bytes = 0
         self._reading: asyncio.TimerHandle | None = None
@@ -119,6 +120,7 @@ class HeadraceProtocol(Holding, HttpToolsProtocol):
             return
         ends_late = len(data) > LARGEST_HEAD and data.find(b"\r\n\r\n", 0, LARGEST_HEAD) < 0
         if ends_late and not self._in_body:
+            self._target = self._target or _target_in(data)
             self._head_is_large()
             return
         if self._in_body:
@@ -138,8 +140,13 @@ class HeadraceProtocol(Holding, HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        self._target = b""
         super().on_message_begin()
         self.scope["extensions"] = {CONNECTION: cast(Any, self)}
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+        super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_body:
@@ -165,6 +172,7 @@ class HeadraceProtocol(Holding, HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_body = False
+        self._target = b""
         self._drop_deadline()
         super().on_message_complete()
 
@@ -230,7 +238,8 @@ class HeadraceProtocol(Holding, HttpToolsProtocol):
         self._refuse(431, TooLarge.code, f"a request's head has at most {LARGEST_HEAD} bytes")
 
     def _refuse(self, status: int, code: str, message: str) -> None:
-        content = msgspec.json.encode(ProblemBody(error=ProblemError(code, message, {})))
+        path = self._target.partition(b"?")[0].decode("latin-1")
+        content = refusal(path, status, code, message).content
         always = b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers)
         self.transport.write(
             STATUS_LINE[status]
@@ -250,3 +259,9 @@ class HeadraceProtocol(Holding, HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _target_in(head: bytes) -> bytes:
+    """What the request line in these first bytes of a head asks for."""
+    _, _, rest = head[: 2 * LARGEST_HEAD].partition(b" ")
+    return rest.partition(b" ")[0]

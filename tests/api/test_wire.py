@@ -95,6 +95,37 @@ async def test_a_large_head_is_431(edge: Edge, header: bytes, end: bytes):
     await assert_goes_on(edge)
 
 
+FORMS = {
+    "/api/v1/events": {"success", "error"},
+    "/v1/ingest/events": {"code", "message", "details"},
+    "/apigw/ingest/customers": {"error", "message", "details"},
+    "/api/users/me": {"detail"},
+}
+"""What an error has, by the face that a path belongs to."""
+
+
+async def form(edge: Edge, request: bytes) -> set[str]:
+    return set(json.loads((await edge.raw(request)).partition(b"\r\n\r\n")[2]))
+
+
+@pytest.mark.parametrize(("path", "fields"), FORMS.items())
+async def test_what_is_no_whole_request_is_refused_in_the_form_of_its_face(path, fields):
+    line = f"POST {path}?a=b HTTP/1.1\r\nhost: localhost\r\n".encode()
+    async with running(Hasty) as edge:
+        assert await form(edge, line) == fields
+        assert await form(edge, line + b"x: " + b"y" * 40_000) == fields
+        assert await form(edge, line + b"no header\r\n\r\n") == fields
+
+
+async def test_a_request_after_another_face_s_is_refused_in_its_own_form(edge: Edge):
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+    writer.write(b"GET /v1/nothing HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    assert b"not_found" in await reader.readuntil(b"}}")
+    writer.write(b"hello\r\n\r\n")
+    assert refusal(await reader.read()) == (400, "VALIDATION_ERROR")
+    writer.close()
+
+
 async def test_a_head_that_grows_large_bit_by_bit_is_431(edge: Edge):
     reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
     for piece in [LIVE + b"x: ", *[b"y" * 9000] * 4]:

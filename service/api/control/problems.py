@@ -45,6 +45,11 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Problem:
     return Problem(_answer(request, error))
 
 
+def refusal(status: int, _: str, message: str) -> Answer:
+    """A refusal of what is no whole request."""
+    return json_answer(status, Detail(message))
+
+
 def _answer(request: Request[Any, Any, Any], error: Exception) -> Answer:
     if isinstance(error, InvalidInput) and not isinstance(error, TooLarge | UnsupportedMedia):
         return json_answer(422, Complaints([_complaint(request.scope["method"], error)]))

@@ -39,6 +39,11 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Problem:
     return Problem(_answer(request, error))
 
 
+def refusal(status: int, _: str, message: str) -> Answer:
+    """A refusal of what is no whole request."""
+    return _refused(status, message, Details())
+
+
 def _answer(request: Request[Any, Any, Any], error: Exception) -> Answer:
     if isinstance(error, HeadraceError) and (status := status_of(error)) is not None:
         return _refused(status, str(error), _details(error), *extra_headers(error))

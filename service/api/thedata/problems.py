@@ -46,6 +46,11 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Problem:
     return Problem(_answer(request, error))
 
 
+def refusal(status: int, code: str, message: str) -> Answer:
+    """A refusal of what is no whole request."""
+    return _refused(status, code, message, None)
+
+
 def invalid(field: str | None, error: str) -> Refusal:
     """An error in the caller's data."""
     return Refusal(InvalidInput.code.lower(), INVALID, Details(field, error))
