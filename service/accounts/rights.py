@@ -53,7 +53,7 @@ async def current(connection: AsyncConnection, caller: Caller) -> str:
     """
     wanted = caller.named or caller.only or await _active(connection, caller)
     if wanted is None:
-        raise NoEnvironment("you work in no environment: make one, or name one in X-Env-Id")
+        raise NoEnvironment("you work in no environment: make one, or name one that you belong to")
     await known(connection, caller, wanted)
     return wanted
 

@@ -235,7 +235,7 @@ def test_a_signing_token_is_printed_alone_and_never_again(run):
 def test_a_service_account_is_made_listed_and_revoked_for_a_user(run, say):
     assert say("", "users", "make", "ada@example.com", "--without-password").exit_code == 0
     nowhere = run("service-accounts", "create", "ada@example.com")
-    assert (nowhere.exit_code, "environment" in nowhere.stderr) == (1, True)
+    assert (nowhere.exit_code, "name one with --environment" in nowhere.stderr) == (1, True)
     where = ("--environment", "default", "--name", "nightly")
     made = run("service-accounts", "create", "ada@example.com", *where)
     assert re.fullmatch(r"eyJ[\w-]+\.[\w-]+\.[\w-]+\n", made.stdout)

@@ -12,6 +12,7 @@ from service.accounts.service_accounts import ServiceAccount, ServiceAccounts
 from service.accounts.sessions import Sessions, SignedIn
 from service.accounts.tokens import Tokens
 from service.accounts.users import Users
+from service.errors import NoEnvironment
 from service.settings import Settings
 
 
@@ -23,7 +24,11 @@ async def create_service_account(
     Raises InvalidInput, NotFound, NoEnvironment, Conflict.
     """
     async with _of_user(settings, tokens, email, environment) as (accounts, caller):
-        return await accounts.make(caller, name, days)
+        try:
+            return await accounts.make(caller, name, days)
+        except NoEnvironment:
+            where = f"{caller.user.email} works in no environment: name one with --environment"
+            raise NoEnvironment(where) from None
 
 
 async def list_service_accounts(
