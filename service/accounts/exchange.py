@@ -12,7 +12,7 @@ from sqlalchemy import Column, Table, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts import audit
+from service.accounts import audit, key_rows
 from service.accounts.callers import Caller
 from service.accounts.environments import DEFAULT_ENVIRONMENT, change, environments
 from service.accounts.memberships import members, team_members, teams
@@ -73,7 +73,8 @@ class Exchange:
     async def take_in(self, caller: Caller, document: Accounts) -> Counts:
         """Make what is not there and change what is otherwise: all of it, or nothing.
 
-        The same document again changes nothing. Raises InvalidInput for one that makes no sense,
+        The same document again changes nothing. Keys with a larger tier than their environment has
+        from now on get that one. Raises InvalidInput for one that makes no sense,
         Conflict when a name or address is another's here, or no superuser would be left.
         """
         check_records(document)
@@ -86,11 +87,14 @@ class Exchange:
                 except IntegrityError:
                     raise Conflict(_NOT_ITS_OWN) from None
                 await _check_whole(connection)
+                lowered = await _lower_keys(connection, document.environments)
                 await heed(connection, select(users.c.id))
-                made, action = done.created, audit.ACCOUNTS_IMPORTED
-                await audit.note(
-                    connection, caller.by, action, "all", created=made, updated=done.updated
-                )
+                told: dict[str, Any] = {
+                    "created": done.created,
+                    "updated": done.updated,
+                    "keys_lowered": lowered,
+                }
+                await audit.note(connection, caller.by, audit.ACCOUNTS_IMPORTED, "all", **told)
         await self._sessions.hear()
         return done
 
@@ -160,6 +164,14 @@ async def _check_whole(connection: AsyncConnection) -> None:
     left = select(users.c.id).where(users.c.is_superuser, users.c.is_active)
     if (await connection.execute(left)).first() is None:
         raise Conflict("there would be no superuser left")
+
+
+async def _lower_keys(
+    connection: AsyncConnection, theirs: Sequence[EnvironmentRecord]
+) -> dict[str, int]:
+    """How many keys had a larger tier than their environment has now, of each that had some."""
+    lowered = {each.id: await key_rows.lower(connection, each.id, each.tier) for each in theirs}
+    return {environment: keys for environment, keys in lowered.items() if keys}
 
 
 def _identity(record: Any, fields: Sequence[str]) -> tuple[Any, ...]:

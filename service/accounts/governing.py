@@ -15,11 +15,10 @@ from service.accounts.environments import (
     environments,
     new_environment,
 )
-from service.accounts.key_rows import api_keys
 from service.accounts.memberships import OWNER
 from service.accounts.names import check_name
 from service.accounts.sessions import end_sessions, heed, heed_environment, sessions
-from service.accounts.tiers import TIERS, is_within
+from service.accounts.tiers import TIERS
 from service.accounts.users import User, Users, join, user_at, user_by_id, users
 from service.database import Database
 from service.errors import Conflict, InvalidInput, NotFound
@@ -70,7 +69,7 @@ async def set_tier(database: Database, environment_id: str, tier: str, by: Actor
         former = await environment_by_id(connection, environment_id)
         await change(connection, environment_id, tier=tier)
         await heed_environment(connection, environment_id)
-        lowered = await _lower_keys(connection, environment_id, tier)
+        lowered = await key_rows.lower(connection, environment_id, tier)
         told: dict[str, Any] = {"tier": tier, "former": former.tier, "keys_lowered": lowered}
         here = (environment_id, environment_id)
         await audit.note(connection, by, audit.ENVIRONMENT_CHANGED, *here, **told)
@@ -162,17 +161,6 @@ async def _give(connection: AsyncConnection, environment_id: str, owner: User) -
         mine = update(users).where(users.c.id == owner.id)
         await connection.execute(mine.values(environment_id=environment_id))
     await heed(connection, [owner.id])
-
-
-async def _lower_keys(connection: AsyncConnection, environment_id: str, tier: str) -> int:
-    larger = [each for each in TIERS if not is_within(each, tier)]
-    theirs = select(api_keys.c.id).where(
-        api_keys.c.environment_id == environment_id, api_keys.c.tier.in_(larger)
-    )
-    found = list((await connection.execute(theirs)).scalars())
-    for key_id in found:
-        await key_rows.set_key(connection, key_id, tier=tier)
-    return len(found)
 
 
 def _check_tier(tier: str) -> None:

@@ -207,3 +207,15 @@ async def granted(connection: AsyncConnection, tenant: str, tier: str | None) ->
     if tier is not None and not is_within(tier, largest):
         raise Forbidden(f"the keys of this environment have at most the tier {largest}")
     return tier or str(largest)
+
+
+async def lower(connection: AsyncConnection, tenant: str, tier: str) -> int:
+    """Give this tier to all keys of an environment that have a larger one; how many had."""
+    larger = [each for each in TIERS if not is_within(each, tier)]
+    theirs = select(api_keys.c.id).where(
+        api_keys.c.environment_id == tenant, api_keys.c.tier.in_(larger)
+    )
+    found = list((await connection.execute(theirs)).scalars())
+    for key_id in found:
+        await set_key(connection, key_id, tier=tier)
+    return len(found)

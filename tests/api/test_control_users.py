@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from service.accounts.audit_log import Asked
 from tests.api.control import (
     ADA,
     BOB,
@@ -256,6 +257,18 @@ async def test_another_installation_takes_it_in(ada, bob, eve, tmp_path, house):
     back = await document_of(ada)
     assert back["users"] == exported["users"]
     assert back["environments"] == exported["environments"]
+
+
+async def test_a_smaller_tier_that_is_taken_in_holds_for_the_keys(ada, accounts):
+    key = await accounts.keys.create("k", ["read"])
+    exported = (await ada.get("/api/users/export-all")).json()
+    exported["environments"][0]["tier"] = "basic"
+    assert (await ada.post("/api/users/import-all", exported)).status_code == 200
+    assert (await accounts.keys.get(key.key.id)).tier == "basic"
+    await accounts.keys._known.read_again()
+    assert (await accounts.keys.verify(key.text)).tier == "basic"
+    (entry, *_) = (await accounts.audit.page(Asked(None, action="accounts.imported"))).entries
+    assert entry.details["keys_lowered"] == {"env_default": 1}
 
 
 @pytest.mark.parametrize(
