@@ -7,7 +7,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from service.accounts.tiers import allowances
-from service.api.accounts.audit import AuditRoute
+from service.api.accounts.audit import AuditRoutes
 from service.api.accounts.signing_tokens import SigningTokenRoutes
 from service.api.addresses import networks_of
 from service.api.control.auth import AuthRoutes
@@ -96,7 +96,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *_control(service, Entrance(gate, turnstile)),
         *SignInRoutes(gate, turnstile, service.sign_in, service.sessions).routes(),
         *KeyRoutes(gate, turnstile, service.keys).routes(),
-        *AuditRoute(gate, service.audit).routes(),
+        *AuditRoutes(gate, service.audit).routes(),
         *SigningTokenRoutes(gate, turnstile, service.signing_tokens).routes(),
         *Telemetry(service.settings.prometheus_enabled).routes(),
         *_operators(service).routes(),

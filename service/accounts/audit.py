@@ -71,6 +71,8 @@ audit = Table(
     Column("details", JSON, nullable=False),
     Index("ix_audit_environment_id_number", "environment_id", "number"),
     Index("ix_audit_actor_kind_number", "actor_kind", "number"),
+    Index("ix_audit_actor_id_number", "actor_id", "number"),
+    Index("ix_audit_subject_number", "subject", "number"),
 )
 """`number` grows in the order of commits. No row refers to another table: it outlives its subject.
 """

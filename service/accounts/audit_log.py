@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts.audit import Actor, audit
+from service.accounts.users import User
 from service.database import Database, heard
 from service.errors import InvalidInput
 from service.telemetry import log
@@ -21,6 +22,8 @@ USUAL = 50
 STRANGERS = 10_000
 """Entries of strangers that are kept: a flood of them pushes out older ones of theirs alone."""
 
+_OF_ACCOUNTS = ("user.", "session.")
+"""Actions whose subject is an account: they name it by its id, or by its address."""
 _DAY_MS = 24 * 3600 * 1000
 _PAUSE = 60.0
 """Seconds between two times of forgetting."""
@@ -47,6 +50,8 @@ class Asked:
 
     environment_id: str | None
     """None: of all environments, and those that belong to none."""
+    about: User | None = None
+    """What this user did, and what was done to his account since he has had it; None: whatever."""
     action: str = ""
     """An action, or the beginning of several: `key.made`, `key.`."""
     actor: str = ""
@@ -140,18 +145,30 @@ async def _delete(connection: AsyncConnection, *these: ColumnElement[bool]) -> i
 
 async def _place(connection: AsyncConnection, asked: Asked) -> int:
     """The number of the entry that the cursor names, where the asker may see it."""
-    mine = select(audit.c.number).where(audit.c.id == asked.cursor)
-    if asked.environment_id is not None:
-        mine = mine.where(audit.c.environment_id == asked.environment_id)
+    mine = select(audit.c.number).where(audit.c.id == asked.cursor, *_visible(asked))
     found: int | None = (await connection.execute(mine)).scalar_one_or_none()
     if found is None:
         raise InvalidInput("`cursor` is not the `nextCursor` of a page of these", "cursor")
     return found
 
 
-def _conditions(asked: Asked) -> Iterator[ColumnElement[bool]]:
+def _visible(asked: Asked) -> Iterator[ColumnElement[bool]]:
+    """What the asker may see, whatever he wants of it."""
     if asked.environment_id is not None:
         yield audit.c.environment_id == asked.environment_id
+    if asked.about is not None:
+        yield _about(asked.about)
+
+
+def _about(user: User) -> ColumnElement[bool]:
+    """An address may have been another's before: what was done then is not his to know."""
+    did = audit.c.actor_id == user.id
+    to_him = audit.c.subject.in_([user.id, user.email]) & (audit.c.at >= user.created_at)
+    return did | (to_him & or_(*(audit.c.action.startswith(of) for of in _OF_ACCOUNTS)))
+
+
+def _conditions(asked: Asked) -> Iterator[ColumnElement[bool]]:
+    yield from _visible(asked)
     if asked.action:
         yield audit.c.action.startswith(asked.action, autoescape=True)
     if asked.actor:

@@ -80,6 +80,7 @@ SIGNS_IN = Rule("anybody", counted=True)
 SIGNED_IN = Rule("a user", sessions=True, counted=True)
 IS_KNOWN = Rule("a user or his service account", sessions=True, services=True)
 ACTS = Rule("a user, outside `/api/auth`", sessions=True)
+LOOKS_BACK = replace(ACTS, tiered=True)
 OWNS_HERE = Rule("an owner of the environment of the request", sessions=True, role=OWNER)
 INVITES = Rule(
     "an owner of the environment of the request, or of the team named", sessions=True, role=OWNER

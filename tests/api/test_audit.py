@@ -104,6 +104,38 @@ async def test_a_superuser_may_see_everything_and_nobody_else(edge, accounts):
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "FORBIDDEN")
 
 
+async def mine(edge: Edge, headers: dict[str, str]) -> list[tuple[str, str | None]]:
+    """What one is told of oneself: actions and environments."""
+    told = await entries(edge, headers, "/mine?limit=500")
+    return [(entry["action"], entry["environmentId"]) for entry in told]
+
+
+async def test_everybody_reads_what_he_did_and_what_was_done_to_his_account(edge, accounts):
+    ada, bob = await signed_in(accounts, ADA), await signed_in(accounts, BOB)
+    him = await accounts.users.find(BOB)
+    await edge.client.patch(f"/api/users/{him.id}", json={"name": "Bob"}, headers=ada)
+    await make_key(edge, bob)
+    here = him.environment_id
+    assert await mine(edge, bob) == [
+        ("key.made", here), ("user.changed", None), ("session.begun", here), ("user.made", here)
+    ]  # fmt: skip
+    assert {entry["subject"] for entry in await entries(edge, ada, "/mine?action=user.")} == {
+        ADA,
+        him.id,
+    }
+
+
+async def test_what_was_done_to_who_had_the_address_before_is_not_told(edge, accounts):
+    await signed_in(accounts, ADA)
+    bob = await signed_in(accounts, BOB)
+    gone = await accounts.users.find(BOB)
+    await edge.client.delete(f"/api/envs/{gone.environment_id}", headers=bob)
+    deleted = await edge.client.delete(f"/api/users/{gone.id}", headers=bob)
+    assert deleted.status_code == 204, deleted.text
+    again = await mine(edge, await signed_in(accounts, BOB))
+    assert [action for action, _ in again] == ["session.begun", "user.made"]
+
+
 async def test_the_cursor_leads_through_all_pages(edge, accounts):
     ada = await signed_in(accounts, ADA)
     for n in range(5):

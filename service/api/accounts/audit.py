@@ -1,7 +1,8 @@
-"""`GET /api/v1/audit`: who changed what in an environment, newest first."""
+"""`GET /api/v1/audit`: who changed what in an environment, newest first; `/mine`: oneself."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from service.accounts.audit_log import MOST, USUAL, Asked, AuditLog, Entry
 from service.accounts.principals import Principal
 from service.api.answers import Answer, Success, headers_of, iso, json_answer
-from service.api.guards import ADMINISTERS, Gate
+from service.api.guards import ADMINISTERS, LOOKS_BACK, Gate
 from service.api.openapi import Said, data, read, refusal, text_parameter
 from service.api.served import parameters_of
 from service.errors import Forbidden, InvalidInput
@@ -25,8 +26,8 @@ _PARAMETERS = {
     "until": "Up to before this time, ISO 8601.",
     "limit": f"Entries on the page, 1 to {MOST}; {USUAL} by default.",
     "cursor": "The `nextCursor` of the page before.",
-    "all": "`true`: of all environments, and of none; for a superuser.",
 }
+_ALL = {"all": "`true`: of all environments, and of none; for a superuser."}
 
 
 class ActorReport(msgspec.Struct):
@@ -57,8 +58,8 @@ class AuditPage(msgspec.Struct, rename="camel"):
     next_cursor: str | None
 
 
-class AuditRoute:
-    """The audit log as an environment's owner and administrators see it."""
+class AuditRoutes:
+    """The audit log as an environment's owner and administrators see it, and every user his own."""
 
     def __init__(self, gate: Gate, audit: AuditLog) -> None:
         self._gate = gate
@@ -66,24 +67,41 @@ class AuditRoute:
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The handlers."""
-        return read("/api/v1/audit", self.page, _AUDIT)
+        return [
+            *read("/api/v1/audit", self.page, _AUDIT),
+            *read("/api/v1/audit/mine", self.mine, _MINE),
+        ]
 
     async def page(self, request: Request[Any, Any, Any]) -> Answer:
         """Who changed what, newest first."""
         caller = await self._gate.caller(headers_of(request.scope), ADMINISTERS)
-        asked = _asked(parameters_of(request.scope["query_string"]), caller)
+        raw = parameters_of(request.scope["query_string"])
+        asked = _asked(raw, {**_PARAMETERS, **_ALL})
+        return await self._answer(replace(asked, environment_id=_environment(raw, caller)))
+
+    async def mine(self, request: Request[Any, Any, Any]) -> Answer:
+        """What you did, and what was done to your account, newest first.
+
+        In whichever environment, and in none: signing in is there, a new password, and what
+        superusers changed.
+        """
+        signed_in = await self._gate.user(headers_of(request.scope), LOOKS_BACK)
+        asked = _asked(parameters_of(request.scope["query_string"]), _PARAMETERS)
+        return await self._answer(replace(asked, about=signed_in.user))
+
+    async def _answer(self, asked: Asked) -> Answer:
         page = await self._audit.page(asked)
         entries = [_report(entry) for entry in page.entries]
         return json_answer(200, Success(data=AuditPage(entries, page.next)))
 
 
-def _asked(raw: Mapping[str, str], caller: Principal) -> Asked:
+def _asked(raw: Mapping[str, str], known: Mapping[str, str]) -> Asked:
     for name in raw:
-        if name not in _PARAMETERS:
-            known = ", ".join(_PARAMETERS)
-            raise InvalidInput(f"`{name}` is not a parameter here; there are {known}", name)
+        if name not in known:
+            there = ", ".join(known)
+            raise InvalidInput(f"`{name}` is not a parameter here; there are {there}", name)
     return Asked(
-        environment_id=_environment(raw, caller),
+        environment_id=None,
         action=raw.get("action", ""),
         actor=raw.get("actor", ""),
         since=_moment(raw, "since"),
@@ -164,6 +182,18 @@ _AUDIT = Said(
         refusal(400, "An unknown parameter or value; the message names it."),
         refusal(401, "No key or token, or not a valid one."),
         refusal(403, "Without the scope `admin`; `all` by who is no superuser."),
+        refusal(503, "The accounts' database does not answer; see `Retry-After`."),
+    ],
+    [text_parameter(name, about) for name, about in {**_PARAMETERS, **_ALL}.items()],
+)
+_MINE = Said(
+    "audit",
+    LOOKS_BACK,
+    [
+        data(200, AuditPage, "The entries.", _EXAMPLE),
+        refusal(400, "An unknown parameter or value; the message names it."),
+        refusal(401, "No token, or not a valid one."),
+        refusal(403, "Of a service account."),
         refusal(503, "The accounts' database does not answer; see `Retry-After`."),
     ],
     [text_parameter(name, about) for name, about in _PARAMETERS.items()],

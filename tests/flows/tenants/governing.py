@@ -183,6 +183,8 @@ def look_at_the_audit_log(mine: Side, other: Side) -> None:
         told = [entry for entry in log if entry["action"] == f"{action}.made"]
         assert {entry["subject"] for entry in told} <= set(made)
         assert bool(told) == bool(made)
+    own = mine.call("GET", f"{AUDIT}/mine", as_user=True).json()["data"]["entries"]
+    assert {entry["actor"]["id"] for entry in own} == {mine.user_id}
     everybody = mine.call("GET", AUDIT, as_user=True, params={"all": "true"})
     assert everybody.status_code == 403
 
