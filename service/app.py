@@ -37,6 +37,7 @@ from service.api.questions.live import LiveRoutes
 from service.api.questions.numbers import Numbers
 from service.api.questions.query import QueryRoute
 from service.api.questions.receipts import ReceiptRoutes
+from service.api.questions.sql import SqlRoute
 from service.api.rate_limits import Turnstile, telling
 from service.api.served import Asking
 from service.api.signed.doors import Desk, SignedDoors
@@ -89,6 +90,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *Numbers(asking, questions).routes(),
         *QueryRoute(asking, questions).routes(),
         *Journeys(asking, questions).routes(),
+        *SqlRoute(asking, questions).routes(),
         *CustomerRoutes(gate, service.customers).routes(),
         *LiveRoutes(audience, service.settings).routes(),
         *SignedDoors(_desk(service)).routes(),

@@ -5,6 +5,8 @@
     │   ├── TooLarge           PAYLOAD_TOO_LARGE      more bytes or items than allowed
     │   ├── UnsupportedMedia   UNSUPPORTED_MEDIA_TYPE not a type or coding that is read
     │   └── NotAcceptable      NOT_ACCEPTABLE         not a form that the answer can have
+    │   ├── InvalidSql         SQL_INVALID            a query in SQL that makes no sense; says where
+    │   └── SqlNotAllowed      SQL_NOT_ALLOWED        what may not stand in a query; says where
     ├── RequestTimeout         REQUEST_TIMEOUT        the body did not arrive in time
     ├── Unauthenticated        UNAUTHORIZED           no credential, or not a valid one
     │   ├── MissingKey         MISSING_API_KEY
@@ -87,6 +89,22 @@ class NotAcceptable(InvalidInput):
     """The answer cannot have the form that is asked for."""
 
     code = "NOT_ACCEPTABLE"
+
+
+class InvalidSql(InvalidInput):
+    """The query in SQL cannot be read, or does not fit what there is; the message says where."""
+
+    code = "SQL_INVALID"
+
+    def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
+        where = f"line {line}, column {column}: " if line else ""
+        super().__init__(where + message, "query")
+
+
+class SqlNotAllowed(InvalidSql):
+    """The query in SQL asks for what it may not ask for; the message says where."""
+
+    code = "SQL_NOT_ALLOWED"
 
 
 class RequestTimeout(HeadraceError):

@@ -32,7 +32,7 @@ from service.accounts.key_rows import (
     key_of_row,
     place_of,
 )
-from service.accounts.principals import SCOPES, Principal
+from service.accounts.principals import Principal
 from service.accounts.sealing import Sealing
 from service.accounts.uses import Uses
 from service.database import Database, heard
@@ -45,6 +45,7 @@ from service.errors import (
 )
 from service.telemetry import keys_refused, log
 
+BOOTSTRAP_SCOPES = ("ingest", "read", "admin")
 _BOOTSTRAP_FORM = re.compile(r"[!-~]{8,200}")
 
 
@@ -294,7 +295,7 @@ async def _checked(
 
 
 async def _replace_bootstrap(connection: AsyncConnection, text: str) -> None:
-    row = key_rows.new_row(BOOTSTRAP_ID, text, Wanted("bootstrap", SCOPES))
+    row = key_rows.new_row(BOOTSTRAP_ID, text, Wanted("bootstrap", BOOTSTRAP_SCOPES))
     values = row | {"revoked_at": None, "revision": await next_revision(connection, api_keys)}
     former = update(api_keys).where(api_keys.c.id == BOOTSTRAP_ID)
     action = audit.BOOTSTRAP_REPLACED

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from service.accounts.audit import Actor, Kind
 from service.accounts.tiers import ENTERPRISE
 
-SCOPES = ("ingest", "read", "admin")
-"""What a credential may be allowed: send events, ask questions, manage keys."""
+SCOPES = ("ingest", "read", "sql", "admin")
+"""What a credential may be allowed: send events, ask questions, ask in SQL, manage keys."""
 
 
 @dataclass(frozen=True, slots=True)

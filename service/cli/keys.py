@@ -30,7 +30,7 @@ def keys() -> None:
     "--scopes",
     default="ingest,read",
     show_default=True,
-    help="Comma list of ingest, read, admin.",
+    help="Comma list of ingest, read, sql, admin.",
 )
 @click.option("--expires", type=Expiry(), help="30d, 12h, 90m, or an ISO date. Default: never.")
 @click.option("--environment", help="Its id or name. Default: the default environment.")

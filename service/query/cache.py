@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from service.errors import InvalidInput
 from service.query.share import Compute, Computed, Need, Share
 from service.storage.cost import NOTHING, UNKNOWN, Cost
 from service.telemetry import cache_answers, log
@@ -169,7 +170,8 @@ class AnswerCache:
             del self._flights[key]
         if flight.cancelled() or (error := flight.exception()) is None:
             return
-        log().warning("query.cache.compute_failed", error=repr(error))
+        if not isinstance(error, InvalidInput):  # that is the caller's, and says what he wrote
+            log().warning("query.cache.compute_failed", error=repr(error))
         if kept := self._kept.get(key):
             kept.soft = self._clock() + _RENEW_AGAIN
 

@@ -20,6 +20,9 @@ from service.query.language.question import Question
 from service.query.parameters import MetricsParameters, NumbersParameters
 from service.query.planner import plan_metrics, plan_numbers
 from service.query.share import Computed
+from service.query.sql.answering import sql_document
+from service.query.sql.reading import Sql
+from service.query.sql.writing import written
 from service.receipts import Place
 from service.settings import Settings
 from service.storage.cost import cost_of
@@ -128,6 +131,13 @@ class Questions:
         """What users do one after the other. Raises QuestionTooBig past the time or memory cap."""
         key = _key(question.kind, tenant, question.canonical())
         return await self._cache.answer(key, lambda: self._journey(tenant, question), at_least)
+    async def sql(self, tenant: str, sql: Sql, at_least: int = 0) -> Served:
+        """What a query in SQL asks for.
+
+        Raises InvalidSql for what the engine does not understand, QuestionTooBig past a cap.
+        """
+        key = _key("sql", tenant, sql.canonical())
+        return await self._cache.answer(key, lambda: self._sql(tenant, sql), at_least)
 
     async def stats(self, tenant: str) -> Stats:
         """How fast events come in now, and how many have come."""
@@ -181,6 +191,17 @@ class Questions:
         document = question.document(dict(zip(statements, asked.tables, strict=True)))
         computed = _computed(document, begun, asked)
         return replace(computed, source="raw", cost=cost_of(asked.tables))
+    async def _sql(self, tenant: str, sql: Sql) -> Computed:
+        begun = await self._begin()
+        known = await self._ask("sql", Statement("ping", {}))
+        made = written(sql, tenant, self._store.dialect)
+        with query_seconds.labels("sql").time():
+            began = time.perf_counter()
+            answer = await self._store.consult(made, self._timeout)
+            took = (time.perf_counter() - began) * 1000
+        document = sql_document(answer, sql.limit)
+        computed = _computed(document, begun, replace(known, store_ms=took))
+        return replace(computed, source="raw", cost=cost_of([answer]))
 
     async def _ask(self, question: str, *statements: Statement, costs: bool = False) -> _Asked:
         asked = (*self._snapshot, *statements)

@@ -23,6 +23,7 @@ from service.storage.cluster import on_all_shards
 from service.storage.ledger import Entry, Ledger
 from service.storage.mark import Mark
 from service.storage.protocol import EPOCH_SHIFT, Group, Pending, Progress, Statement
+from service.storage.sandbox import Query
 from service.storage.statements import bound
 from service.telemetry import log
 
@@ -67,6 +68,10 @@ class Engine(Protocol):
         costs: bool = False,
     ) -> pa.Table:
         """Answer one question; cancelling ends it in the engine too. Raises QuestionTooBig."""
+        ...
+
+    async def consult(self, query: Query, timeout: float) -> pa.Table:
+        """Answer a user's query, as `EventStore.consult`."""
         ...
 
     async def command(self, text: str, values: Mapping[str, Any]) -> None: ...
@@ -166,6 +171,15 @@ class ClickHouseStore:
             for one in asking:
                 one.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
+
+    async def consult(self, query: Query, timeout: float) -> pa.Table:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._engine.consult(query, timeout)
+        except TimeoutError:
+            raise QuestionTooBig(
+                f"the query took longer than {timeout:g} s; ask for less time or fewer columns"
+            ) from None
 
     async def execute(self, *statements: Statement) -> None:
         """Carry out statements one after the other; what is done stays done if one fails."""

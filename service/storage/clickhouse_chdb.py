@@ -18,9 +18,11 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from service.errors import DataDirectoryBusy
 from service.storage.clickhouse_answers import format_of, table_in
+from service.storage.clickhouse_consulting import CONSULTING, mistake_or
 from service.storage.clickhouse_errors import translated
 from service.storage.lanes import Lanes
 from service.storage.protocol import Statement
+from service.storage.sandbox import Query
 from service.storage.statements import bound
 
 READERS = 2
@@ -44,6 +46,10 @@ class InProcess:
         self._inserting = self._lanes("insert", 1)
         self._defining = self._lanes("define", 1)
         self._asking = self._lanes("ask", READERS)
+        self._consulting = self._lanes("consult", READERS)
+        for lane in self._consulting.members:
+            for name, value in {**CONSULTING, "readonly": "1"}.items():
+                lane.connection.set_client_setting(name, value)
 
     @classmethod
     async def open(cls, folder: Path) -> "InProcess":
@@ -71,6 +77,19 @@ class InProcess:
 
         return await self._run(self._asking, work, reading=True)
 
+    async def consult(self, query: Query, timeout: float) -> pa.Table:
+        def work(client: Client) -> pa.Table:
+            answer = client.raw_query(
+                query.text, parameters=dict(query.values), fmt=format_of(costs=True)
+            )
+            return table_in(answer, costs=True)
+
+        async with self._consulting.borrow() as lane:
+            try:
+                return await lane.run(work)
+            except ClickHouseError as error:
+                raise mistake_or(error) from error
+
     async def command(self, text: str, values: Mapping[str, Any]) -> None:
         def work(client: Client) -> None:
             client.command(text, parameters=dict(values) or None)
@@ -84,7 +103,7 @@ class InProcess:
         await self._run(self._inserting, work)
 
     async def close(self) -> None:
-        for lanes in (self._inserting, self._defining, self._asking):
+        for lanes in (self._inserting, self._defining, self._asking, self._consulting):
             async with lanes.borrow_all() as members:
                 for lane in members:
                     await asyncio.to_thread(lane.connection.close)

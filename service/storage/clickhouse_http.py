@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -12,8 +12,10 @@ from clickhouse_connect.driver.asyncclient import AsyncClient
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from service.storage.clickhouse_answers import format_of, table_in
+from service.storage.clickhouse_consulting import CONSULTING, mistake_or
 from service.storage.clickhouse_errors import translated
 from service.storage.protocol import Statement
+from service.storage.sandbox import Query
 from service.storage.statements import bound
 from service.telemetry import log
 
@@ -24,9 +26,15 @@ ANSWER_TIMEOUT = 60
 """Seconds without a byte after which the server counts as gone; an insert is tried again then."""
 QUESTIONS = 16
 """Questions asked at the same time; further ones wait here, where giving up costs nothing."""
+CONSULTANTS = 8
+"""The same for what users ask in SQL."""
 _LONGEST_PAUSE = 5.0
 
 _LOST = (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError)
+
+
+def _of_a_question(error: Exception) -> Exception:
+    return translated(error, reading=True)
 
 
 class OverHttp:
@@ -35,6 +43,7 @@ class OverHttp:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
         self._asking = asyncio.Semaphore(QUESTIONS)
+        self._consulting = asyncio.Semaphore(CONSULTANTS)
         self._ending: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -62,6 +71,11 @@ class OverHttp:
         async with self._asking:
             return await self._ask(text, values, {**caps, **settings}, costs)
 
+    async def consult(self, query: Query, timeout: float) -> pa.Table:
+        capped = {**CONSULTING, "max_execution_time": str(timeout), "readonly": "1"}
+        async with self._consulting:
+            return await self._ask(query.text, query.values, capped, costs=True, judge=mistake_or)
+
     async def command(self, text: str, values: Mapping[str, Any]) -> None:
         try:
             await self._client.command(text, parameters=dict(values) or None)
@@ -84,6 +98,7 @@ class OverHttp:
         values: Mapping[str, Any],
         settings: Mapping[str, str],
         costs: bool,
+        judge: Callable[[Exception], Exception] = _of_a_question,
     ) -> pa.Table:
         call = secrets.token_hex(8)
         try:
@@ -97,7 +112,7 @@ class OverHttp:
             self._end(call)
             raise
         except _LOST as error:
-            raise translated(error, reading=True) from error
+            raise judge(error) from error
         return table_in(answer, costs)
 
     def _end(self, call: str) -> None:

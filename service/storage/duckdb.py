@@ -28,10 +28,13 @@ from service.storage.cost import with_cost
 from service.storage.duckdb_profile import cost_in
 from service.storage.lanes import Lane, Lanes
 from service.storage.protocol import Group, Pending, Progress, Statement
+from service.storage.sandbox import LARGEST_ANSWER, Query, mistake
 from service.storage.statements import bound
 from service.telemetry import log
 
 READERS = 2
+CONSULTANTS = 2
+"""Connections for what users ask in SQL: they wait for each other, and keep nobody else waiting."""
 _CUSTOMER_TYPES = "customer."
 """What the types of events begin with that `append_customers` keeps."""
 
@@ -54,6 +57,7 @@ class DuckDBStore:
         self._append = _lanes("append", 1)
         self._maintenance = _lanes("maintenance", 1)
         self._read = _lanes("read", READERS)
+        self._consult = _lanes("consult", CONSULTANTS)
         self._invalidated = False
         self._reopening = asyncio.Lock()
         self._connect(database)
@@ -94,6 +98,19 @@ class DuckDBStore:
                 f"the question took longer than {timeout:g} s; ask for a shorter range"
             ) from None
 
+    async def consult(self, query: Query, timeout: float) -> pa.Table:
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._run(
+                    self._consult, lambda connection: _consult(connection, query)
+                )
+        except TimeoutError:
+            raise QuestionTooBig(
+                f"the query took longer than {timeout:g} s; ask for less time or fewer columns"
+            ) from None
+        except _MISTAKES as error:
+            raise mistake(str(error)) from None
+
     async def execute(self, *statements: Statement) -> None:
         await self._run(self._maintenance, lambda connection: _execute(connection, statements))
 
@@ -122,7 +139,8 @@ class DuckDBStore:
             except duckdb.Error as error:
                 if _is_fatal(error):
                     self._invalidated = True
-                raise _translated(error, reading=lanes is self._read) from error
+                reading = lanes in (self._read, self._consult)
+                raise _translated(error, reading=reading) from error
 
     async def _reopen(self) -> None:
         """After a fatal error the engine refuses everything until its file is opened anew."""
@@ -140,11 +158,13 @@ class DuckDBStore:
 
     def _connect(self, database: duckdb.DuckDBPyConnection) -> None:
         self._database = database
-        for lanes in (self._append, self._maintenance, self._read):
+        for lanes in (self._append, self._maintenance, self._read, self._consult):
             for lane in lanes.members:
                 lane.connection = database.cursor()
-        for lane in self._read.members:
+        for lane in (*self._read.members, *self._consult.members):
             _carry_out(lane.connection, Statement("set_profiling", {}))
+        for lane in self._consult.members:
+            _carry_out(lane.connection, Statement("set_memory", {}))
         _carry_out(database, Statement("set_lock", {}))
 
     def _disconnect(self, lanes: list[_Lane]) -> None:
@@ -158,8 +178,9 @@ class DuckDBStore:
             self._append.borrow_all() as appending,
             self._maintenance.borrow_all() as maintaining,
             self._read.borrow_all() as reading,
+            self._consult.borrow_all() as consulting,
         ):
-            yield [*appending, *maintaining, *reading]
+            yield [*appending, *maintaining, *reading, *consulting]
 
 
 def _lanes(name: str, size: int) -> _Lanes:
@@ -244,6 +265,23 @@ def _fetch(
         return [answer, *(ask(connection, asked) for asked in completed)]
 
 
+def _consult(connection: duckdb.DuckDBPyConnection, query: Query) -> pa.Table:
+    _carry_out(connection, Statement("set_read_only", {}))
+    try:
+        asked = connection.sql(query.text, params=dict(query.values))
+        reader: pa.RecordBatchReader = asked.to_arrow_reader(_BATCH)
+        batches, size = [], 0
+        for batch in reader:
+            batches.append(batch)
+            size += batch.nbytes
+            if size > LARGEST_ANSWER:
+                raise QuestionTooBig("the answer has too many bytes; ask for less of each row")
+        answer = pa.Table.from_batches(batches, reader.schema)
+        return with_cost(answer, cost_in(connection.get_profiling_information("json")))
+    finally:
+        _roll_back(connection)
+
+
 def _execute(connection: duckdb.DuckDBPyConnection, statements: tuple[Statement, ...]) -> None:
     with _transaction(connection):
         for ordered in statements:
@@ -323,6 +361,17 @@ def _visible(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) 
         yield
     finally:
         connection.unregister(name)
+
+
+_BATCH = 2048
+"""Rows of a user's answer that are taken at a time."""
+_MISTAKES = (
+    duckdb.ProgrammingError,
+    duckdb.DataError,
+    duckdb.NotSupportedError,
+    duckdb.InvalidInputException,
+)
+"""Of what a user writes: unknown names, types that do not fit, values out of range."""
 
 
 def _is_fatal(error: duckdb.Error) -> bool:

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from service.storage.sandbox import Query
+
 EPOCH_SHIFT = 40
 """A position is `epoch << EPOCH_SHIFT | stream sequence`: it grows for ever, over epochs too."""
 
@@ -111,6 +113,14 @@ class EventStore(Protocol):
         others the values that they lack: what holds in the snapshot.
 
         Raises QuestionTooBig past the time (`timeout` seconds) or memory cap.
+        """
+        ...
+
+    async def consult(self, query: Query, timeout: float) -> pa.Table:
+        """Answer a user's query, checked and bound to a tenant, where nothing can be changed.
+
+        The table knows its cost. Raises InvalidSql for what the engine does not understand,
+        QuestionTooBig past the caps of time, memory, rows or bytes.
         """
         ...
 

@@ -11,7 +11,7 @@ from service.accounts.principals import SCOPES
 from service.accounts.tiers import TIERS
 from service.api.answers import iso, iso_if
 
-Scope = Literal["ingest", "read", "admin"]
+Scope = Literal["ingest", "read", "sql", "admin"]
 
 USUAL_SCOPES: tuple[Scope, ...] = ("ingest", "read")
 """What a key made over HTTP may do if nothing else is said."""

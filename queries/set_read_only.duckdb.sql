@@ -1,0 +1,2 @@
+-- Nothing that follows, up to the end of the transaction, changes anything.
+BEGIN TRANSACTION READ ONLY

@@ -1,0 +1,1 @@
+"""Read-only SQL over an environment's own events and customers: docs/api-sql.md."""
