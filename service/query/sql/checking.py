@@ -29,8 +29,10 @@ def check(tree: exp.Expr) -> None:
 
 def check_columns(tree: exp.Expr) -> None:
     """Once names are resolved each column is one of a table, or stands for what is selected."""
-    for column in tree.find_all(exp.Column):
-        if column.table or column.name in _selected_before(column):
+    for column in tree.find_all(exp.Column, exp.TableColumn):
+        if isinstance(column, exp.Column) and column.table:
+            continue
+        if column.name in _selected_before(column):
             continue
         raise InvalidSql(f"there is no column {column.name} here", *place_of(column))
 
