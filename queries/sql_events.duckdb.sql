@@ -1,5 +1,5 @@
 -- The events of a tenant as users of SQL see them. Nothing of what users write is computed on any
--- other row: the engine pushes no condition through a limit (docs/decisions/0017).
+-- other row: the engine pushes no condition through a limit (docs/decisions/0018).
 SELECT
     event_id,
     event_type,

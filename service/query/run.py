@@ -131,6 +131,7 @@ class Questions:
         """What users do one after the other. Raises QuestionTooBig past the time or memory cap."""
         key = _key(question.kind, tenant, question.canonical())
         return await self._cache.answer(key, lambda: self._journey(tenant, question), at_least)
+
     async def sql(self, tenant: str, sql: Sql, at_least: int = 0) -> Served:
         """What a query in SQL asks for.
 
@@ -191,6 +192,7 @@ class Questions:
         document = question.document(dict(zip(statements, asked.tables, strict=True)))
         computed = _computed(document, begun, asked)
         return replace(computed, source="raw", cost=cost_of(asked.tables))
+
     async def _sql(self, tenant: str, sql: Sql) -> Computed:
         begun = await self._begin()
         known = await self._ask("sql", Statement("ping", {}))

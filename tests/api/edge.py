@@ -43,7 +43,7 @@ KEY = {"x-api-key": "evp_all"}
 TENANT = "env_default"
 
 
-SCOPES = {"evp_all": {"ingest", "read", "admin"}, "evp_in": {"ingest"}, "evp_out": {"read"}}
+SCOPES = {"evp_all": {"ingest", "read", "sql", "admin"}, "evp_in": {"ingest"}, "evp_out": {"read"}}
 
 
 class Keys:
@@ -143,7 +143,7 @@ class Questions:
         self.computed += 1
         return Computed(self.document, self.position, self.as_of, cost=Cost(300, None))
 
-    numbers = query = journey = metrics
+    numbers = query = sql = journey = metrics
 
 
 class Customers:

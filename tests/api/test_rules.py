@@ -85,7 +85,7 @@ class Recorded(Questions):
         self._tenants.add(tenant)
         return await super().stats(tenant)
 
-    numbers = query = journey = metrics
+    numbers = query = sql = journey = metrics
 
 
 class RecordedStream(Stream):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
@@ -162,6 +163,11 @@ def test_the_answer_is_the_same_on_every_engine(ask, query, rows):
 def test_every_function_is_asked_here():
     asked = " ".join(query for query, _ in FOUND)
     assert [name for name in NAMES if f"{name}(" not in asked] == []
+
+
+def test_every_function_is_documented():
+    page = Path("docs/api-sql.md").read_text("utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in page] == []
 
 
 def test_values_of_parameters_mean_themselves(ask):

@@ -1,6 +1,6 @@
 """The range of time that a query asks of a table, so that an engine reads no other rows.
 
-A view of events lets nothing through that users write (docs/decisions/0017). What they say of
+A view of events lets nothing through that users write (docs/decisions/0018). What they say of
 `timestamp` is therefore looked up here, and told to the view in numbers.
 """
 
