@@ -32,6 +32,7 @@ from service.api.openapi import openapi_config
 from service.api.operators import Operators, Telemetry
 from service.api.questions.audience import Audience
 from service.api.questions.customers import CustomerRoutes
+from service.api.questions.erasures import ErasureRoutes
 from service.api.questions.journeys import Journeys
 from service.api.questions.live import LiveRoutes
 from service.api.questions.numbers import Numbers
@@ -92,6 +93,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *Journeys(asking, questions).routes(),
         *SqlRoute(asking, questions).routes(),
         *CustomerRoutes(gate, service.customers).routes(),
+        *ErasureRoutes(gate, turnstile, service.forgetting).routes(),
         *LiveRoutes(audience, service.settings).routes(),
         *SignedDoors(_desk(service)).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),

@@ -275,12 +275,8 @@ def unpack(message: bytes) -> Batch:
 
     Raises PoisonMessage for anything that `pack` cannot have written.
     """
-    if not message.startswith(_MAGIC):
-        raise PoisonMessage("unknown form: the message does not begin with the batch magic")
+    events = columns_of(message)
     try:
-        with pa.ipc.open_stream(_inflate(message)) as reader:
-            events = reader.read_next_batch()
-        events.validate(full=True)
         if _has_a_number_twice(events):
             raise PoisonMessage("an event has two numbers of one name")
         about = events.schema.metadata or {}
@@ -295,6 +291,22 @@ def unpack(message: bytes) -> Batch:
     if not apart:
         return Batch(tenant, received_at, events)
     return Batch(tenant, received_at, events.select(COLUMNS.names), events.column(len(COLUMNS)))
+
+
+def columns_of(message: bytes) -> pa.RecordBatch:
+    """The rows of a stream message, whatever columns it has, and what is said of them all.
+
+    Raises PoisonMessage where there are none to be read.
+    """
+    if not message.startswith(_MAGIC):
+        raise PoisonMessage("unknown form: the message does not begin with the batch magic")
+    try:
+        with pa.ipc.open_stream(_inflate(message)) as reader:
+            events = reader.read_next_batch()
+        events.validate(full=True)
+    except _UNREADABLE as error:
+        raise PoisonMessage(f"unreadable batch: {error}") from error
+    return events
 
 
 def _has_a_number_twice(events: pa.RecordBatch) -> bool:

@@ -4,6 +4,7 @@ While a service runs, its data directory is its own: the work is asked of it ove
 operators. Otherwise the parts are opened here. Each command returns its exit code.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -14,6 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from service import dead_letters, running
+from service.accounts.commands.opened import opened_accounts, operator
+from service.accounts.erasures import Erasure, Erasures
+from service.accounts.governing import environment_called
 from service.api.operators import DeadLetterList, DeadLetterReport, Inspection, report_of
 from service.bootstrap import (
     Answering,
@@ -31,6 +35,7 @@ from service.telemetry import configure_logs
 _TIMEOUT = 600.0
 """Seconds; verifying reads every row."""
 _HEALTH_TIMEOUT = 4.0
+_ERASED_WITHIN = 60.0
 
 
 async def verify(settings: Settings, console: Console) -> int:
@@ -117,6 +122,39 @@ async def discard_dead_letters(settings: Settings, numbers: Sequence[int], conso
         for number in numbers:
             await operator.discard(number)
             console.print(f"{number}: forgotten")
+    return 0
+
+
+async def erase_customers(
+    settings: Settings, environment: str, user_ids: Sequence[str], console: Console
+) -> int:
+    """Have users of an environment erased, and wait for it; 1 if that takes too long.
+
+    Raises NotFound when there is no such environment.
+    """
+    configure_logs(settings.log_format, settings.secrets)
+    async with opened_accounts(settings) as database:
+        tenant = (await environment_called(database, environment)).id
+        erasures = Erasures(database)
+        asked = [await erasures.ask(tenant, user_id, operator()) for user_id in user_ids]
+        if not (settings.is_shared or _runs(settings)):
+            async with _opened(settings):
+                pass  # a writer that stores what is left carries out what was asked for, too
+        return await _wait_until_erased(erasures, tenant, asked, console)
+
+
+async def _wait_until_erased(
+    erasures: Erasures, tenant: str, asked: Sequence[Erasure], console: Console
+) -> int:
+    deadline = asyncio.get_running_loop().time() + _ERASED_WITHIN
+    while any([(await erasures.find(tenant, one.id)).erased_at is None for one in asked]):
+        if asyncio.get_running_loop().time() > deadline:
+            console.print("not done yet: the service that writes carries it out once it can")
+            return 1
+        await asyncio.sleep(0.2)
+    for one in asked:
+        done = await erasures.find(tenant, one.id)
+        console.print(f"{done.id}: {done.events} events, {done.versions} versions erased")
     return 0
 
 

@@ -80,6 +80,7 @@ rollup_mismatches = _counter(
 events_expired = _counter(
     "headrace_events_expired", "Events deleted because their environment keeps them no longer."
 )
+users_erased = _counter("headrace_users_erased", "Users whose events and profiles were erased.")
 accounts_failures = _counter(
     "headrace_accounts_failures", "Readings of the accounts' database that failed."
 )

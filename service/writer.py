@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from service import crash
+from service.erased import Erasing, NobodyErased
 from service.errors import HeadraceError, StoreFenced
 from service.events import load_of, now_ms
 from service.near_net import NearNet, remember_stored
@@ -63,11 +64,19 @@ _NONE = np.empty(0, np.uint32)
 class Writer:
     """Carries the stream into the store until told to stop. One a store."""
 
-    def __init__(self, stream: Stream, store: EventStore, mark: Mark, settings: Settings) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        store: EventStore,
+        mark: Mark,
+        settings: Settings,
+        erasing: Erasing | None = None,
+    ) -> None:
         self._stream = stream
         self._store = store
         self._mark = mark
         self._settings = settings
+        self._erasing = erasing or NobodyErased()
         self.near_net = NearNet(settings.dedupe_ids)
         self.works = False
         """True while `run` goes on and its last attempt did not fail."""
@@ -87,6 +96,7 @@ class Writer:
 
         After a failure too: the last insert may be in the store although it was not reported.
         """
+        await self._erasing.load()
         self._stored = await self._store.progress()
         await self._remember()
         if pending := await self._store.pending():
@@ -162,6 +172,7 @@ class Writer:
             crash.point("writer.after_read")
             await self._carry_out(await self._plan(messages))
         if in_place:
+            await self._erasing.carry_out(self._stored)
             await self._purge()
         self._certain = True
         return bool(messages) or not in_place
@@ -202,9 +213,10 @@ class Writer:
         incoming = await asyncio.to_thread(open_messages, messages, self._stored.epoch)
         await self._put_dead_letters(incoming.poison)
         stored = await self._recognise(incoming)
-        after = self._after(messages[-1])
-        plan = await asyncio.to_thread(make_plan, incoming, stored, self._stored, after)
-        events_repeated.inc(plan.repeats)
+        erased = self._erasing.among(incoming, messages, self._stored.stream_created)
+        known, after = np.union1d(stored, erased), self._after(messages[-1])
+        plan = await asyncio.to_thread(make_plan, incoming, known, self._stored, after)
+        events_repeated.inc(plan.repeats - len(erased))
         return plan
 
     async def _recognise(self, incoming: Incoming) -> Numbers:

@@ -143,6 +143,10 @@ class RunningService:
         named = {"x-api-key": self.api_key, **headers}
         return httpx2.post(self.base_url + path, json=document, headers=named, timeout=30)
 
+    def delete(self, path: str) -> httpx2.Response:
+        headers = {"x-api-key": self.api_key}
+        return httpx2.delete(self.base_url + path, headers=headers, timeout=30)
+
     def logged(self, event: str) -> Iterator[dict[str, Any]]:
         """What it logged under this name, over all its starts."""
         for line in self.log.read_text(errors="replace").splitlines():

@@ -9,6 +9,7 @@ a GET of such a path: the handler answers it with a stream, or as it answers eve
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
@@ -17,6 +18,11 @@ from service.api.answers import Answer
 from service.api.sockets import prepare, refuse
 from service.api.threshold import Threshold
 from service.errors import NotFound
+
+WRITTEN_SLASH = "\x1f"
+"""What stands in a path for a slash that was written %2F: no id has a control character in it."""
+_WITH_IDS = "/api/v1/customers/"
+"""What lies below has ids of users in its paths, and those may have slashes in them."""
 
 
 class Call:
@@ -54,6 +60,8 @@ class DirectLitestar(Litestar):
         if scope["type"] != "http":
             await self._open_socket(scope, receive, send)
             return
+        if scope["path"].startswith(_WITH_IDS):
+            scope["path"] = _with_written_slashes(scope)
         call = Call(scope, receive)
         try:
             answer, send = self._threshold.cross(scope, send)
@@ -81,6 +89,12 @@ class DirectLitestar(Litestar):
             await answer(scope, receive, send)
         else:
             await refuse(answer, send)
+
+
+def _with_written_slashes(scope: Any) -> str:
+    """The path in which a slash is a slash only where it was written as one."""
+    written = scope["raw_path"].decode("latin-1").replace("%2f", "%2F")
+    return unquote(written.replace("%2F", WRITTEN_SLASH)) if "%2F" in written else scope["path"]
 
 
 async def _nowhere(call: Call) -> Answer:

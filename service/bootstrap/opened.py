@@ -14,6 +14,7 @@ from service.accounts.signatures import Signatures
 from service.accounts.signing_tokens import SigningTokens
 from service.accounts.tickets import Tickets
 from service.database import Database
+from service.erasure.asking import Forgetting
 from service.ingest import Ingest
 from service.limits import Limits
 from service.query.customers import Customers
@@ -57,6 +58,7 @@ class Answering:
     ingest: Ingest
     questions: Questions
     customers: Customers
+    forgetting: Forgetting
     live: Live
     partners: Partners
     way: Way

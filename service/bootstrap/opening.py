@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from service import crash
 from service.accounts.audit_log import AuditLog
 from service.accounts.environments import Environments
+from service.accounts.erasures import Erasures
 from service.accounts.partners import Partners
 from service.accounts.passwords import Passwords
 from service.accounts.registry import Registry
@@ -26,6 +27,8 @@ from service.bootstrap.engines import (
 from service.bootstrap.opened import Answering, Service, Turns, Writing
 from service.bootstrap.place import hold, operator_token_of, secret_of, this_process
 from service.database import Database, is_current, open_database, upgrade
+from service.erasure.asking import Forgetting
+from service.erasure.carrying_out import Eraser
 from service.errors import DataDirectoryBusy
 from service.following import Following
 from service.hints import Hints
@@ -174,14 +177,20 @@ async def _open_backing(settings: Settings, parts: AsyncExitStack) -> _Backing:
 
 async def _make_writing(settings: Settings, database: Database, backing: _Backing) -> Writing:
     stream, store, mark, rollup = backing.stream, backing.store, backing.mark, backing.rollup
+    erasures = Erasures(database)
+
+    def new_writer(moves: Mark) -> Writer:
+        eraser = Eraser(erasures, store, stream, rollup)
+        return Writer(stream, store, moves, settings, eraser)
+
     retention = Retention(store, rollup, Environments(database).days_kept)
     audit = AuditLog(database, settings.audit_days)
     if settings.is_shared:
         # The mark of all is moved by what the ledger says; this writer has one for itself.
         turn = Lease(await stream.bucket(lease.BUCKET), "writer", this_process())
-        turns = Turns(turn, retention, audit, lambda: Writer(stream, store, Mark(), settings))
+        turns = Turns(turn, retention, audit, lambda: new_writer(Mark()))
         return Writing(settings, stream, store, mark, rollup, retention, audit, None, turns)
-    writer = Writer(stream, store, mark, settings)
+    writer = new_writer(mark)
     await writer.begin()
     return Writing(settings, stream, store, mark, rollup, retention, audit, writer, None)
 
@@ -230,6 +239,7 @@ async def _make_answering(
         ingest=Ingest(publisher, receipts, settings),
         questions=questions,
         customers=Customers(store, settings.query_timeout),
+        forgetting=Forgetting(Erasures(accounts.database), store, stream, mark),
         live=live,
         partners=Partners(accounts.signing_tokens, nonces, settings.signing_window),
         way=_way(settings, accounts, backing),
@@ -263,6 +273,7 @@ async def _follow(
 def _way(settings: Settings, accounts: Accounts, backing: _Backing) -> Way:
     return Way(
         accounts.environments,
+        Erasures(accounts.database),
         backing.stream,
         backing.store,
         backing.mark,

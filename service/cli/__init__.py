@@ -2,6 +2,7 @@
 
 from service.cli import (
     audit,
+    customers,
     dead_letters,
     envs,
     events,
@@ -24,6 +25,7 @@ for _command in (
     users.users,
     service_accounts.service_accounts,
     signing.signing,
+    customers.customers,
     audit.audit,
     events.replay,
     service.verify,

@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.accounts.environments import Environments
+from service.accounts.erasures import Erasures
+from service.erased import Reaches
 from service.errors import IngestionUnavailable, NotCountedYet, TransferFailed
 from service.events import Batch, pack
 from service.storage.mark import Mark
@@ -39,7 +41,7 @@ class Landed(msgspec.Struct, frozen=True):
 
     imported: int
     known: int
-    """Events that were there before."""
+    """Events that were there before, be it that their user was erased since."""
     first: int
     last: int
     """The positions between which the imported ones stand."""
@@ -50,6 +52,7 @@ class Way:
     """What a piece passes on its way in."""
 
     environments: Environments
+    erasures: Erasures
     stream: Stream
     store: EventStore
     mark: Mark
@@ -74,6 +77,15 @@ async def land(way: Way, rows: pa.Table, first: int, again: bool) -> Landed:
     await asyncio.to_thread(check_rows, rows, first, way.field_bytes)
     for environment in rows["environment"].unique().to_pylist():
         await way.environments.find(environment)
+    staying = Reaches(await way.erasures.reaches()).staying(rows)
+    if not staying.num_rows:
+        here = way.mark.progress.position
+        return Landed(0, rows.num_rows, here, here)
+    landed = await _land(way, staying, first, again)
+    return msgspec.structs.replace(landed, known=rows.num_rows - landed.imported)
+
+
+async def _land(way: Way, rows: pa.Table, first: int, again: bool) -> Landed:
     batches = await asyncio.to_thread(lambda: list(_batches(rows)))
     await _wait_for_room(way)
     receipts = await _send(way.stream, batches)

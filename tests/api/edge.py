@@ -248,6 +248,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         environments=Environments(),
         questions=Questions(),
         customers=Customers(),
+        forgetting=None,
         live=Live(mark, settings.live_listeners, settings.live_per_environment),
         ingest=Ingest(publisher, receipts, settings),
         rollup=None,

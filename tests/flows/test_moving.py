@@ -18,6 +18,7 @@ import pytest
 from rich.console import Console
 
 from loadtests.filled import fill
+from service.accounts.audit import SERVICE
 from service.accounts.environments import DEFAULT_ENVIRONMENT
 from service.api.events.records import WireEvent
 from service.bootstrap import open_service, open_store
@@ -161,6 +162,18 @@ async def test_an_import_adds_to_what_is_there_and_counts_each_once(tmp_path):
     assert (await imported(target, tmp_path / "out.parquet")).split()[1:] == ["10", "5", "5"]
     after = await exported(target, tmp_path / "after.parquet")
     assert after["event_id"].to_pylist() == sorted(f"e{n}" for n in range(15))
+
+
+async def test_an_import_does_not_bring_back_who_was_erased_since(tmp_path):
+    file = an_exported_file(tmp_path / "in.parquet")
+    target = quick_settings(data_dir=tmp_path / "b")
+    assert (await imported(target, file)).split()[1:] == ["2", "2", "0"]
+    async with open_service(target) as service:
+        await service.way.erasures.ask(DEFAULT_ENVIRONMENT, "a", SERVICE)
+        await service.writer.drain()
+    assert (await imported(target, file)).split()[1:] == ["2", "0", "2"]
+    left = await exported(target, tmp_path / "back.parquet")
+    assert left["user_id"].to_pylist() == ["b"]
 
 
 @pytest.mark.parametrize("noted", [True, False], ids=["with its note", "without its note"])
@@ -419,7 +432,9 @@ async def a_way(folder: Path, held: int) -> AsyncIterator[Way]:
     async with open_service(settings) as service:
         done = Mark(Progress(sequence=10))
         stream = AStreamThatKeeps(held)
-        yield Way(service.environments, stream, service.store, done, 100, 32_000)
+        yield Way(
+            service.environments, service.way.erasures, stream, service.store, done, 100, 32_000
+        )
 
 
 async def test_an_event_that_is_not_in_the_store_after_all_is_told(tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from service.events import digest, tenant_seed
 from service.resources import directory
 from service.rollup import Rollup
 from service.storage.protocol import Statement
@@ -21,10 +22,11 @@ from tests.storing import put
 GOLDEN = Path(__file__).parent / "golden.json"
 NAMES = sorted({f.name.split(".")[0] for f in directory("queries").iterdir() if f.is_file()})
 ELSEWHERE = {"append_rows", "append_customers", "recognise", "migrations_done", "migrators_at_work"}
+ELSEWHERE |= {"erased_minutes", "erased_sessions"}
 ELSEWHERE |= {"end_call", "table_identity", "migrators_say", "retention_held"}
 ELSEWHERE |= {name for name in NAMES if name.startswith(("set_", "sql_"))}
-"""The contract of the store and the tests of migrations and retention cover them."""
-VERBS = {"roll", "merge", "drop", "move", "expire", "free"}
+"""The contract of the store and the tests of migrations, retention and erasures cover them."""
+VERBS = {"roll", "merge", "drop", "move", "expire", "free", "erase", "recount"}
 CHANGING = {name for name in NAMES if name.split("_")[0] in VERBS}
 CHANGING |= {"migrations_table", "migrations_note", "migrators_table"}
 OWN_WAY = {"rollup_state", "transfer_rows", "retention_next"}
@@ -86,6 +88,10 @@ VALUES = {
     "after_user": "",
     "names": ["plan"],
     "wanted": ["gold"],
+    "users": ["ada", "eve"],
+    "user_keys": [digest(user, tenant_seed(TENANT)) for user in ("ada", "eve")],
+    "minutes": [START + HOUR // 2],
+    "sessions": [digest("s1", tenant_seed(TENANT))],
 }
 ALL_TIME = {"start": -(2**62), "end": 2**62}
 
@@ -148,10 +154,12 @@ def test_what_each_engine_is_asked_is_written_down():
     verbs = {
         "append",
         "drop",
+        "erase",
         "expire",
         "merge",
         "move",
         "progress",
+        "recount",
         "roll",
         "rollup",
         "set",

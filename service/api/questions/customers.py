@@ -10,6 +10,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer, Success, headers_of, json_answer
+from service.api.direct import WRITTEN_SLASH
 from service.api.guards import QUERIES, Gate
 from service.api.openapi import Said, data, read, refusal, text_parameter
 from service.api.served import parameters_of
@@ -74,7 +75,13 @@ class CustomerRoutes:
     async def _named(self, request: Request[Any, Any, Any]) -> tuple[str, str]:
         scope = request.scope
         caller = await self._gate.caller(headers_of(scope), QUERIES)
-        return caller.tenant, str(scope["path_params"]["user_id"])
+        return caller.tenant, user_of(request)
+
+
+def user_of(request: Request[Any, Any, Any]) -> str:
+    """The user id that a path names, its slashes as they were meant."""
+    named: str = request.scope["path_params"]["user_id"]
+    return named.replace(WRITTEN_SLASH, "/")
 
 
 def _refuse_unknown(raw: Mapping[str, str]) -> None:
@@ -131,7 +138,9 @@ _REFUSALS = [
     refusal(503, "The store does not answer; see `Retry-After`."),
 ]
 _NONE = refusal(404, "No such customer in this environment.")
-_WHO = text_parameter("user_id", "The customer's user id.", where="path")
+WHO = text_parameter(
+    "user_id", "The customer's user id; a slash in it is written %2F.", where="path"
+)
 _PAGE = Said(
     "customers",
     QUERIES,
@@ -150,11 +159,11 @@ _ONE = Said(
     "customers",
     QUERIES,
     [data(200, Customer, "The customer.", _EXAMPLE), *_REFUSALS, _NONE],
-    [_WHO],
+    [WHO],
 )
 _HISTORY = Said(
     "customers",
     QUERIES,
     [data(200, CustomerHistory, "The versions."), *_REFUSALS, _NONE],
-    [_WHO],
+    [WHO],
 )

@@ -1,0 +1,3 @@
+-- Delete what users_by_day counts for the digests of some users.
+DELETE FROM users_by_day
+WHERE tenant = {tenant:String} AND user_key IN {user_keys:Array(UInt64)}

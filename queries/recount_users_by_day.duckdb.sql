@@ -1,0 +1,8 @@
+-- Count again in users_by_day what others did who share a digest with a user that is erased.
+INSERT INTO users_by_day
+SELECT 0, tenant, bucketOf(timestamp, 86400000), user_key, count(*)
+FROM events
+WHERE tenant = {tenant:String}
+    AND user_key IN {user_keys:Array(UInt64)} AND NOT user_id IN {users:Array(String)}
+    AND position <= (SELECT position FROM rolled)
+GROUP BY tenant, bucketOf(timestamp, 86400000), user_key
