@@ -127,10 +127,24 @@ class Reaches:
         ]
         return np.array(numbers, np.uint32)
 
+    def staying(self, rows: pa.Table) -> pa.Table:
+        """Of rows of a file (`environment`, `user_id`, `received_at`) those of nobody who was
+        erased after they were received."""
+        if not self._of_user or not rows.num_rows:
+            return rows
+        named, received = _named(rows), rows["received_at"].cast(pa.int64()).to_pylist()
+        until = {who: self._until_of(*who) for who in set(named)}
+        late = [at > until[who] for who, at in zip(named, received, strict=True)]
+        return rows.filter(pa.array(late))
+
+    def _until_of(self, tenant: str, user: str) -> int:
+        reaches = self._of_user.get((tenant, digest_of_user(tenant, user)), ())
+        return max((reach.until for reach in reaches), default=-1)
+
     def _covers(self, tenant: str, user: str, received: int, stream: str, message: Message) -> bool:
         reaches = self._of_user.get((tenant, digest_of_user(tenant, user)), ())
         return any(reach.covers(received, stream, message) for reach in reaches)
 
 
-def _named(rows: pa.Table) -> tuple[Sequence[str], Sequence[str]]:
-    return rows["environment"].to_pylist(), rows["user_id"].to_pylist()
+def _named(rows: pa.Table) -> Sequence[tuple[str, str]]:
+    return list(zip(rows["environment"].to_pylist(), rows["user_id"].to_pylist(), strict=True))

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from tests.running import RunningService
+from tests.system.test_up import an_event
 
 
 def wait_for(said: Callable[[], bool]) -> None:
@@ -96,3 +97,21 @@ def test_the_service_that_writes_forgets_old_entries(tmp_path: Path):
         assert "new" in names(service)
     finally:
         service.clean_up()
+
+
+def test_a_customer_is_erased_by_command_beside_the_service_and_without_it(new_service):
+    service = new_service(HEADRACE_CACHE_SECONDS=0).start()
+
+    def erase_one(user: str) -> str:
+        done = service.headrace("customers", "erase", user)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    events = [an_event(f"{user}1", userId=user) for user in ("ada", "bob", "eve")]
+    service.post("/api/v1/events/batch?ack=stored", {"events": events})
+    assert "1 events" in erase_one("ada")
+    assert service.stop() == 0
+    assert "1 events" in erase_one("bob")
+    service.start()
+    found = service.get("/api/v1/analytics/metrics", timeRange="24h").json()["data"]
+    assert [user["userId"] for user in found["topUsers"]] == ["eve"]
