@@ -4,7 +4,7 @@ The writer stands still meanwhile, so what is in the store are the events up to 
 erasure reaches over exactly those. That is noted first; from then on the writer stores nothing of
 the user from before that place, however often the stream is read again. On DuckDB the rows and all
 that was counted of them go in one transaction. ClickHouse goes step by step, and the rows last: by
-them whoever begins anew after a crash finds what has to be counted again (docs/decisions/0018).
+them whoever begins anew after a crash finds what has to be counted again (docs/decisions/0019).
 """
 
 import asyncio
