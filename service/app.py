@@ -20,6 +20,9 @@ from service.api.control.smt import TransformRoutes
 from service.api.control.teams import TeamRoutes
 from service.api.control.users import UserRoutes
 from service.api.direct import DirectLitestar
+from service.api.dropins.arrivals import Arrivals
+from service.api.dropins.posthog import PostHogDoors
+from service.api.dropins.segment import SegmentDoors
 from service.api.events.ingestion import Door
 from service.api.events.keys import KeyRoutes
 from service.api.events.metrics import Metrics
@@ -83,6 +86,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
     health = Health(service.started_at, service.ready, _pings(service))
     taking = Taking(gate, service.ingest, mark, service.settings)
+    arrivals = Arrivals(gate, turnstile, service.ingest, service.settings)
     audience = Audience(gate, turnstile, service.tickets, service.live, Subjects(questions))
     handlers = [
         *Door(taking).routes(),
@@ -109,6 +113,8 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *ThedataDoor(taking).routes(),
         *Analytics(asking, questions).routes(),
         *HealthRoute(health).routes(),
+        *SegmentDoors(arrivals).routes(),
+        *PostHogDoors(arrivals).routes(),
     ]
     return turnstile.before(handlers)
 

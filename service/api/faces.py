@@ -11,6 +11,8 @@ from litestar import Request
 from service.api import problems
 from service.api.answers import Answer
 from service.api.control import problems as control
+from service.api.dropins import problems as dropins
+from service.api.dropins.segment_records import CALLS
 from service.api.signed import problems as signed
 from service.api.thedata import problems as thedata
 
@@ -20,6 +22,10 @@ _CONTROL = (
     "/api/smt",
 )
 """What the control face answers, with everything below it."""
+_SEGMENT = tuple(f"/v1/{call}" for call in (*CALLS, "batch"))
+"""What Segment's clients send. It stands under the thedata face's mount, and is asked for first."""
+_POSTHOG = ("/batch", "/capture", "/i/v0/e", "/flags", "/decide")
+"""What PostHog's clients send."""
 _THEDATA = ("/v1",)
 """What the thedata face answers."""
 _SIGNED = ("/apigw",)
@@ -54,6 +60,10 @@ def is_control(path: str) -> bool:
 def _face(path: str) -> _Face:
     if is_control(path):
         return control
+    if _is_under(path, _SEGMENT):
+        return dropins.SEGMENT
+    if _is_under(path, _POSTHOG):
+        return dropins.POSTHOG
     if _is_under(path, _THEDATA):
         return thedata
     return signed if _is_under(path, _SIGNED) else problems

@@ -41,6 +41,8 @@ class Rule:
     """Whether the calls of an address are limited."""
     tiered: bool = False
     """Whether the calls of a caller are limited by his tier."""
+    in_body: bool = False
+    """Whether the key may stand in the body: the caller's limit is counted when that is read."""
     services: bool = False
     """Whether the token of a service account will do where a user's does."""
     partners: bool = False

@@ -15,6 +15,7 @@ from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
+from service.accounts.principals import Principal
 from service.accounts.tiers import FREE, Allowance
 from service.api.addresses import Network, address_of
 from service.api.answers import Answer, Header, headers_of
@@ -69,7 +70,8 @@ class Passage:
 
 
 class Turnstile:
-    """Stands before the handlers whose rule is `counted` or `tiered`.
+    """Stands before the handlers whose rule is `counted` or `tiered`; those whose callers are named
+    `in_body` ask it themselves.
 
     `X-Forwarded-For` is believed from `proxies` alone: anybody can write one.
     """
@@ -90,9 +92,15 @@ class Turnstile:
         """The same handlers, limited where their rules say so."""
         for handler in handlers:
             rule: Rule = handler.opt["rule"]
-            if rule.counted or rule.tiered:
+            if rule.counted or (rule.tiered and not rule.in_body):
                 handler(self._limited(handler.fn, rule))
         return handlers
+
+    async def admit(self, scope: Any, principal: Principal | None) -> Passage:
+        """Count a request of which it is known only now who sends it. Raises RateLimited."""
+        passage = scope[_PASSAGE] = self._tiered(scope, principal)
+        await passage.count()
+        return passage
 
     def address_of(self, scope: Mapping[str, Any]) -> str:
         """Where a request comes from."""
@@ -111,7 +119,9 @@ class Turnstile:
     async def _passage(self, scope: Any, rule: Rule) -> Passage:
         if rule.counted:
             return Passage(self._limits, AUTH, self.address_of(scope))
-        principal = await self._gate.known(headers_of(scope))
+        return self._tiered(scope, await self._gate.known(headers_of(scope)))
+
+    def _tiered(self, scope: Any, principal: Principal | None) -> Passage:
         if principal is None:
             return Passage(self._limits, self._allowances[FREE], self.address_of(scope))
         caller = f"{principal.tenant} {principal.user_id or principal.key_id}"

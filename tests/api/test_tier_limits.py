@@ -28,8 +28,11 @@ TOLD = {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"}
 ALSO_TOLD = {"ratelimit", "ratelimit-policy"}
 
 
+DROP_INS = ("/batch", "/capture", "/i/v0/e")
+
+
 def is_ours(path: str) -> bool:
-    return path.startswith(("/api/v1/", "/v1/")) and path not in OF_THE_SEED
+    return path.startswith(("/api/v1/", "/v1/", *DROP_INS)) and path not in OF_THE_SEED
 
 
 @pytest.mark.parametrize(("method", "path"), RULES)
