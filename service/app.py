@@ -36,6 +36,7 @@ from service.api.operators import Operators, Telemetry
 from service.api.questions.audience import Audience
 from service.api.questions.customers import CustomerRoutes
 from service.api.questions.erasures import ErasureRoutes
+from service.api.questions.export import ExportRoutes
 from service.api.questions.journeys import Journeys
 from service.api.questions.live import LiveRoutes
 from service.api.questions.numbers import Numbers
@@ -96,6 +97,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *QueryRoute(asking, questions).routes(),
         *Journeys(asking, questions).routes(),
         *SqlRoute(asking, questions).routes(),
+        *ExportRoutes(gate, asking, service.exports).routes(),
         *CustomerRoutes(gate, service.customers).routes(),
         *ErasureRoutes(gate, turnstile, service.forgetting).routes(),
         *LiveRoutes(audience, service.settings).routes(),

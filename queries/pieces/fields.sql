@@ -84,3 +84,7 @@ CASE WHEN mapContains(numbers, {key:String}) THEN numbers[{key:String}] END
 
 -- rank: A number as what it is grouped by; 0 for what is none, and for a negative zero.
 coalesce(<number> + 0e0, 0e0)
+
+-- event: All that is told of an event, and its place.
+timestamp, position, ordinal, event_id, event_type, user_id, session_id, source, received_at,
+priority, metadata, payload

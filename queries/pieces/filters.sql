@@ -45,3 +45,10 @@ coalesce(<number> <= {value:Float64}, FALSE)
 
 -- exists: There is a value.
 (<key> <> '')
+
+-- stored: Stored up to a position.
+(position <= {until:UInt64})
+
+-- beyond: After a place, by time first.
+(timestamp > {timestamp:Int64} OR (timestamp = {timestamp:Int64}
+    AND (position > {position:UInt64} OR (position = {position:UInt64} AND ordinal > {ordinal:UInt32}))))

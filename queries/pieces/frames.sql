@@ -53,3 +53,9 @@ TRUE
 
 -- down: An order, the most first, nothing last.
 <by> DESC NULLS LAST
+
+-- events: Events by their times, those of one time as they were stored.
+SELECT *
+FROM (<facts>) AS facts
+ORDER BY timestamp, position, ordinal
+LIMIT {limit:UInt32}

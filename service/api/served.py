@@ -80,7 +80,7 @@ class Asking:
         """
         headers = headers_of(scope)
         tenant = await self._gate.reader(headers)
-        raw, at_least = await self._at_least(tenant, scope["query_string"])
+        raw, at_least = await self.at_least(tenant, scope["query_string"])
         parameters = parse(raw, now_ms())
         served = await question(tenant, parameters, at_least)
         return self._answer(served, headers.get(b"if-none-match"))
@@ -102,7 +102,7 @@ class Asking:
         headers = headers_of(scope)
         tenant = (await self._gate.caller(headers, rule)).tenant
         content_type(headers, JSON_TYPE)
-        raw, at_least = await self._at_least(tenant, scope["query_string"])
+        raw, at_least = await self.at_least(tenant, scope["query_string"])
         form, raw = form_asked(raw, headers) if tabled else (JSON_FORM, raw)
         if raw:
             there = "after, format" if tabled else "after"
@@ -125,12 +125,12 @@ class Asking:
         """What was asked and what was found, for a face that writes answers in its own form."""
         scope = request.scope
         tenant = (await self._gate.caller(headers_of(scope), rule)).tenant
-        raw, at_least = await self._at_least(tenant, scope["query_string"])
+        raw, at_least = await self.at_least(tenant, scope["query_string"])
         parameters = parse(raw, now_ms())
         asking = question(tenant, parameters, at_least)
         return parameters, await while_heard(request.receive, asking)
 
-    async def _at_least(self, tenant: str, query: bytes) -> tuple[Mapping[str, str], int]:
+    async def at_least(self, tenant: str, query: bytes) -> tuple[Mapping[str, str], int]:
         """The parameters but `after`, once its events are counted, and the position they need."""
         raw = parameters_of(query)
         if (receipt := raw.get("after")) is None:
@@ -175,10 +175,10 @@ async def while_heard(receive: Receive, asking: Awaitable[_Found]) -> _Found:
 
     Raises ClientGone.
     """
-    asked, gone = asyncio.ensure_future(asking), asyncio.ensure_future(_hung_up(receive))
+    asked, gone = asyncio.ensure_future(asking), asyncio.ensure_future(hung_up(receive))
     try:
         await asyncio.wait([asked, gone], return_when=asyncio.FIRST_COMPLETED)
-        if not asked.done():
+        if gone.done():
             raise ClientGone
         return await asked
     finally:
@@ -187,7 +187,8 @@ async def while_heard(receive: Receive, asking: Awaitable[_Found]) -> _Found:
         await asyncio.gather(asked, gone, return_exceptions=True)
 
 
-async def _hung_up(receive: Receive) -> None:
+async def hung_up(receive: Receive) -> None:
+    """Return when the caller has."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

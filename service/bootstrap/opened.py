@@ -18,6 +18,7 @@ from service.erasure.asking import Forgetting
 from service.ingest import Ingest
 from service.limits import Limits
 from service.query.customers import Customers
+from service.query.exports import Exports
 from service.query.live import Live
 from service.query.run import Questions
 from service.receipts import Receipts
@@ -59,6 +60,7 @@ class Answering:
     questions: Questions
     customers: Customers
     forgetting: Forgetting
+    exports: Exports
     live: Live
     partners: Partners
     way: Way

@@ -37,6 +37,7 @@ from service.migrate import migrate, pending
 from service.publisher import Publisher
 from service.query.cache import AnswerCache
 from service.query.customers import Customers
+from service.query.exports import Exports
 from service.query.live import Live
 from service.query.run import Questions
 from service.query.share import Share
@@ -240,6 +241,7 @@ async def _make_answering(
         questions=questions,
         customers=Customers(store, settings.query_timeout),
         forgetting=Forgetting(Erasures(accounts.database), store, stream, mark),
+        exports=Exports(store, mark, settings.query_timeout),
         live=live,
         partners=Partners(accounts.signing_tokens, nonces, settings.signing_window),
         way=_way(settings, accounts, backing),

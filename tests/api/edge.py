@@ -5,7 +5,7 @@ Ingest is real; its stream keeps what it is given in a list. Questions answer on
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 import msgspec
+import pyarrow as pa
 import uvicorn
 
 from service.accounts.principals import Principal
@@ -29,6 +30,7 @@ from service.limits import LocalLimits, Standing
 from service.publisher import Publisher
 from service.query.cache import AnswerCache, Served
 from service.query.customers import Customer, Version
+from service.query.exports import SCHEMA as EXPORTED
 from service.query.live import Live
 from service.query.run import ReceiptCounts, Stats
 from service.query.share import Computed
@@ -146,6 +148,28 @@ class Questions:
     numbers = query = sql = journey = metrics
 
 
+@dataclass
+class Exports:
+    """Gives the `tables`, then raises the `error` if there is one. Remembers who asked."""
+
+    tables: Sequence[pa.Table] = (EXPORTED.empty_table(),)
+    error: Exception | None = None
+    as_of: int = 1_700_000_000_000
+    running: int = 0
+    tenants: set[str] = field(default_factory=set)
+
+    async def pages(self, tenant: str, wanted: Any) -> AsyncGenerator[pa.Table]:
+        self.tenants.add(tenant)
+        self.running += 1
+        try:
+            for table in self.tables:
+                yield table
+            if self.error:
+                raise self.error
+        finally:
+            self.running -= 1
+
+
 class Customers:
     """Knows ada alone."""
 
@@ -249,6 +273,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         questions=Questions(),
         customers=Customers(),
         forgetting=None,
+        exports=Exports(),
         live=Live(mark, settings.live_listeners, settings.live_per_environment),
         ingest=Ingest(publisher, receipts, settings),
         rollup=None,

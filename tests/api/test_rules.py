@@ -17,6 +17,7 @@ from tests.api.edge import (
     Anything,
     Edge,
     Environments,
+    Exports,
     Questions,
     Stream,
     an_event,
@@ -118,6 +119,7 @@ async def edge(
         "limits": Anything(),
         "environments": Environments("env_default" if request.param == "public" else None),
         "questions": Recorded(tenants),
+        "exports": Exports(tenants=tenants),
         "stream": RecordedStream(tenants),
         "prometheus_enabled": True,
     }
