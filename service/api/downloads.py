@@ -20,6 +20,9 @@ from service.formats.choice import Format
 from service.formats.encoders import encoder_of
 from service.telemetry import log
 
+_FAREWELL = 0.2
+"""Seconds in which what was written may still reach the client."""
+
 
 class Download(Answer):
     """The tables that `pages` gives, all of one schema, as a file. The first one was asked for."""
@@ -50,7 +53,7 @@ class Download(Answer):
             log().info("api.download.left")
         except Exception as error:
             log().warning("api.download.broken", error=repr(error))
-            connection.cut()
+            connection.cut(_FAREWELL)
             await hung_up(receive)  # the server takes an answer that just stops for a mistake
         finally:
             await self._pages.aclose()

