@@ -53,7 +53,7 @@
 The core raises them; each face translates them once, at its edge (`service/api/problems.py`).
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class HeadraceError(Exception):
@@ -96,9 +96,14 @@ class InvalidSql(InvalidInput):
 
     code = "SQL_INVALID"
 
-    def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
-        where = f"line {line}, column {column}: " if line else ""
-        super().__init__(where + message, "query")
+    def __init__(self, message: str, field: str | None = "query") -> None:
+        super().__init__(message, field)
+
+    @classmethod
+    def at(cls, place: tuple[int, int], message: str) -> Self:
+        """The error at a line and column of the query, from 1; line 0: nobody knows where."""
+        line, column = place
+        return cls(f"line {line}, column {column}: {message}" if line else message)
 
 
 class SqlNotAllowed(InvalidSql):

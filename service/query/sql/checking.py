@@ -34,7 +34,7 @@ def check_columns(tree: exp.Expr) -> None:
             continue
         if column.name in _selected_before(column):
             continue
-        raise InvalidSql(f"there is no column {column.name} here", *place_of(column))
+        raise InvalidSql.at(place_of(column), f"there is no column {column.name} here")
 
 
 def place_of(node: exp.Expr) -> tuple[int, int]:
@@ -69,56 +69,56 @@ def _check_kind(node: exp.Expr) -> None:
     if isinstance(node, exp.Func):
         raise _no_function(node)
     about = _WHY.get(type(node), f"{_said(node)} is not allowed here")
-    raise SqlNotAllowed(about, *place_of(node))
+    raise SqlNotAllowed.at(place_of(node), about)
 
 
 def _no_function(node: exp.Func) -> SqlNotAllowed:
     name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
     if isinstance(node.parent, exp.Table):
-        return SqlNotAllowed("there are no table functions here", *place_of(node))
+        return SqlNotAllowed.at(place_of(node), "there are no table functions here")
     close = get_close_matches(name, NAMES, 1)
     meant = f"; did you mean {close[0]}?" if close else ""
     about = f"there is no function {name[:60]} here{meant}; docs/api-sql.md lists those there are"
-    return SqlNotAllowed(about, *place_of(node))
+    return SqlNotAllowed.at(place_of(node), about)
 
 
 def _check_parts(node: exp.Expr) -> None:
     for part, value in node.args.items():
         if part not in NODES[type(node)] and value not in (None, False, []):
             about = f"{part.strip('_').upper()} is not allowed in {_said(node)}"
-            raise SqlNotAllowed(about, *place_of(node))
+            raise SqlNotAllowed.at(place_of(node), about)
 
 
 def _check_table(table: exp.Expr, defined: set[str]) -> None:
     name = table.name.lower()
     if not isinstance(table.this, exp.Identifier):
-        raise SqlNotAllowed("there are no table functions here", *place_of(table))
+        raise SqlNotAllowed.at(place_of(table), "there are no table functions here")
     if name in TABLES or name in defined:
         return
     there = ", ".join(TABLES)
-    raise SqlNotAllowed(f"there is no table {name[:60]}; there are {there}", *place_of(table))
+    raise SqlNotAllowed.at(place_of(table), f"there is no table {name[:60]}; there are {there}")
 
 
 def _check_cte(cte: exp.Expr) -> None:
     if cte.alias.lower() in TABLES:
-        raise SqlNotAllowed(f"the name {cte.alias} is taken", *place_of(cte))
+        raise SqlNotAllowed.at(place_of(cte), f"the name {cte.alias} is taken")
 
 
 def _check_identifier(node: exp.Expr) -> None:
     if not _NAME.fullmatch(node.name):
         about = "a name has letters, digits and underscores, and begins with no digit"
-        raise SqlNotAllowed(about, *place_of(node))
+        raise SqlNotAllowed.at(place_of(node), about)
 
 
 def _check_literal(node: exp.Expr) -> None:
     if not node.is_string and not _NUMBER.fullmatch(node.name):
-        raise InvalidSql(f"this is no number: {node.name[:40]}", *place_of(node))
+        raise InvalidSql.at(place_of(node), f"this is no number: {node.name[:40]}")
 
 
 def _check_type(node: exp.Expr) -> None:
     kind = OTHER_TYPES.get(node.this, node.this)
     if kind not in TYPES.values() or node.args.get("nested"):
-        raise SqlNotAllowed(f"a type is one of {', '.join(TYPES)}", *place_of(node))
+        raise SqlNotAllowed.at(place_of(node), f"a type is one of {', '.join(TYPES)}")
 
 
 def _check_interval(node: exp.Expr) -> None:
@@ -130,63 +130,63 @@ def _check_interval(node: exp.Expr) -> None:
         and _unit(unit) in UNITS
     ):
         about = f"an interval is a whole number and a unit: {', '.join(UNITS)}"
-        raise InvalidSql(about, *place_of(node))
+        raise InvalidSql.at(place_of(node), about)
 
 
 def _check_unit(node: exp.Expr) -> None:
     unit = node.args["unit"]
     if not isinstance(unit, exp.Var) or _unit(unit) not in UNITS:
-        raise InvalidSql(f"a unit is one of {', '.join(UNITS)}", *place_of(node))
+        raise InvalidSql.at(place_of(node), f"a unit is one of {', '.join(UNITS)}")
 
 
 def _check_extract(node: exp.Expr) -> None:
     if node.name.upper() not in EXTRACTED:
         there = ", ".join(EXTRACTED)
-        raise InvalidSql(f"extract takes {there}", *place_of(node))
+        raise InvalidSql.at(place_of(node), f"extract takes {there}")
 
 
 def _check_join(node: exp.Expr) -> None:
     if node.args.get("kind", "") not in ("", "INNER", "OUTER", "CROSS"):
-        raise SqlNotAllowed(f"there is no {node.args['kind']} JOIN here", *place_of(node))
+        raise SqlNotAllowed.at(place_of(node), f"there is no {node.args['kind']} JOIN here")
 
 
 def _check_bound(node: exp.Expr) -> None:
     if not (isinstance(node.expression, exp.Literal) and node.expression.is_int):
-        raise InvalidSql("LIMIT and OFFSET take a whole number", *place_of(node))
+        raise InvalidSql.at(place_of(node), "LIMIT and OFFSET take a whole number")
 
 
 def _check_pattern(node: exp.Expr) -> None:
     if not isinstance(node.expression, exp.Literal | exp.Placeholder):
-        raise SqlNotAllowed("a pattern is a constant or a parameter", *place_of(node))
+        raise SqlNotAllowed.at(place_of(node), "a pattern is a constant or a parameter")
 
 
 def _check_path(node: exp.Expr) -> None:
     if not isinstance(node.expression, exp.JSONPath) or not node.expression.find(exp.JSONPathKey):
-        raise SqlNotAllowed("a path is a constant like '$.cart.total' or 'cart'", *place_of(node))
+        raise SqlNotAllowed.at(place_of(node), "a path is a constant like '$.cart.total' or 'cart'")
 
 
 def _check_key(node: exp.Expr) -> None:
     if not isinstance(node.this, str):
-        raise SqlNotAllowed("a path is made of keys: no *, no ranges", *place_of(node))
+        raise SqlNotAllowed.at(place_of(node), "a path is made of keys: no *, no ranges")
 
 
 def _check_frame(node: exp.Expr) -> None:
     for side in ("start", "end"):
         bound = node.args.get(side)
         if isinstance(bound, exp.Expr) and not (isinstance(bound, exp.Literal) and bound.is_int):
-            raise InvalidSql("a frame is bounded by whole numbers", *place_of(node))
+            raise InvalidSql.at(place_of(node), "a frame is bounded by whole numbers")
     if node.args.get("kind") == "GROUPS":
-        raise SqlNotAllowed("a frame is of ROWS or RANGE", *place_of(node))
+        raise SqlNotAllowed.at(place_of(node), "a frame is of ROWS or RANGE")
 
 
 def _check_distinct(node: exp.Expr) -> None:
     if isinstance(node.parent, exp.Func) and len(node.expressions) != 1:
-        raise SqlNotAllowed("DISTINCT takes one value here", *place_of(node))
+        raise SqlNotAllowed.at(place_of(node), "DISTINCT takes one value here")
 
 
 def _check_placeholder(node: exp.Expr) -> None:
     if not isinstance(node.this, str) or not _NAME.fullmatch(node.this):
-        raise InvalidSql("a parameter is named: $name", *place_of(node))
+        raise InvalidSql.at(place_of(node), "a parameter is named: $name")
 
 
 def _check_constants(node: exp.Expr) -> None:
@@ -194,7 +194,7 @@ def _check_constants(node: exp.Expr) -> None:
         value = node.args.get(part)
         if value is not None and not isinstance(value, exp.Literal | exp.Placeholder):
             about = f"{FUNCTIONS[type(node)].name} takes a constant here"
-            raise SqlNotAllowed(about, *place_of(value))
+            raise SqlNotAllowed.at(place_of(value), about)
 
 
 def _unit(node: exp.Expr) -> str:

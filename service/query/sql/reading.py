@@ -83,7 +83,7 @@ def _parsed(text: str) -> exp.Query:
     if len(trees) != 1:
         raise SqlNotAllowed("one statement at a time" if trees else "there is no statement")
     if not isinstance(trees[0], exp.Select | exp.SetOperation | exp.Subquery):
-        raise SqlNotAllowed("only SELECT is allowed here", *checking.place_of(trees[0]))
+        raise SqlNotAllowed.at(checking.place_of(trees[0]), "only SELECT is allowed here")
     return trees[0]
 
 
@@ -125,7 +125,7 @@ def _check_size(tokens: Sequence[Any]) -> None:
         depth += {"CASE": 1, "END": -1}.get(token.text.upper(), 0)
         if depth > DEEPEST:
             about = f"brackets are nested more than {DEEPEST} deep"
-            raise InvalidSql(about, token.line, token.col)
+            raise InvalidSql.at((token.line, token.col), about)
 
 
 def _check_parameters(tree: exp.Expr, given: Mapping[str, Value]) -> None:
@@ -133,7 +133,7 @@ def _check_parameters(tree: exp.Expr, given: Mapping[str, Value]) -> None:
     for name, node in named.items():
         if name not in given:
             about = f"the parameter ${name} has no value in `parameters`"
-            raise InvalidSql(about, *checking.place_of(node))
+            raise InvalidSql.at(checking.place_of(node), about)
     for name, value in given.items():
         if name not in named:
             raise InvalidInput(f"the query has no ${name}", f"parameters.{name}")
@@ -166,7 +166,8 @@ def _unreadable(error: ParseError) -> InvalidSql:
     about = str(first.get("description") or "this is no SQL").rstrip(".")
     near = first.get("highlight")
     near = f", near {near[:40]!r}" if near else ""
-    return InvalidSql(f"{about}{near}", first.get("line") or 0, first.get("col") or 0)
+    place = first.get("line") or 0, first.get("col") or 0
+    return InvalidSql.at(place, f"{about}{near}")
 
 
 def _unresolved(tree: exp.Expr, error: OptimizeError) -> InvalidSql:
@@ -177,9 +178,9 @@ def _unresolved(tree: exp.Expr, error: OptimizeError) -> InvalidSql:
             known = sorted({name for columns in TABLES.values() for name in columns})
             close = get_close_matches(column.name.lower(), known, 1)
             meant = f"; did you mean {close[0]}?" if close else ""
-            return InvalidSql(
+            return InvalidSql.at(
+                checking.place_of(column),
                 f"there is no column {column.sql()} here, or more than one{meant}",
-                *checking.place_of(column),
             )
     return InvalidSql(about)
 

@@ -212,7 +212,7 @@ def _moment(node: exp.Expr, text: str) -> int:
         return moment_of(text)
     except ValueError:
         about = f"{text[:40]!r} is no time such as 2026-01-31 or 2026-01-31T12:00:00Z"
-        raise InvalidSql(about, *place_of(node)) from None
+        raise InvalidSql.at(place_of(node), about) from None
 
 
 def _duckdb_cast(value: exp.Expr, kind: exp.DType) -> exp.Expr:
