@@ -99,6 +99,15 @@ class Client:
         request = self._connection.post(f"/api/v1/analytics/query{suffix}", content, _JSON)
         return _data(await self._call(request), Rows)
 
+    async def ask(self, kind: str, document: bytes, form: str = "json") -> bytes:
+        """The answer to a document that is JSON already, as the bytes that came.
+
+        `kind` is a route below `/api/v1/analytics`: `query`, `sql`. A `form` that is not JSON
+        (`csv`, `ndjson`, `parquet`, `arrow`) has the rows alone.
+        """
+        path = f"/api/v1/analytics/{_quoted(kind)}?{httpx2.QueryParams(format=form)}"
+        return (await self._call(self._connection.post(path, document, _JSON))).content
+
     async def pages(self, query: Query) -> AsyncIterator[Rows]:
         """The answers to a query until there are no more groups."""
         cursor = query.cursor

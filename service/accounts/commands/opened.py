@@ -3,7 +3,7 @@
 import os
 import pwd
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.accounts.audit import Actor
 from service.accounts.credentials import now_ms
 from service.accounts.environments import Environments
-from service.accounts.keys import Keys
+from service.accounts.keys import BOOTSTRAP_SCOPES, Keys
 from service.accounts.sealing import Sealing
 from service.database import Database, open_database, upgrade
 from service.errors import AccountsUnavailable
@@ -46,14 +46,15 @@ async def opened_keys(settings: Settings, sealing: Sealing | None = None) -> Asy
 
 
 @asynccontextmanager
-async def borrowed_key(settings: Settings) -> AsyncIterator[str]:
-    """A key that can send and ask: the bootstrap key, or one that ends with the block."""
-    if settings.bootstrap_api_key:
+async def borrowed_key(
+    settings: Settings, scopes: Collection[str] = ("ingest", "read")
+) -> AsyncIterator[str]:
+    """A key that can do this: the bootstrap key, or one that ends with the block."""
+    if settings.bootstrap_api_key and set(scopes) <= set(BOOTSTRAP_SCOPES):
         yield settings.bootstrap_api_key
         return
     async with opened_keys(settings) as keys:
         name, until = f"borrowed {secrets.token_hex(4)}", now_ms() + _LONGEST_LOAN_MS
-        scopes = ("ingest", "read")
         new = await keys.create(name, scopes, expires_at=until, by=operator())
         try:
             yield new.text
