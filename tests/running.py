@@ -6,6 +6,7 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sysconfig
 import time
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+
+from service.running import trusted
+from tests.certificates import write_certificate
 
 API_KEY = "evp_a-fixed-key-for-tests-0123456789abcdef"
 START_SECONDS = 40
@@ -35,6 +39,7 @@ class RunningService:
         self.log = data_dir.with_suffix(".log")
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
+        self.trusts: ssl.SSLContext | bool = True
         self.command: Sequence[str] = (_headrace(), "up")
         self._environment = {name: str(value) for name, value in environment.items()}
         self._process: subprocess.Popen[bytes] | None = None
@@ -53,6 +58,14 @@ class RunningService:
         """Start, with these variables this one time, and return when it says that it is ready."""
         self.launch(**environment)
         self.wait_until_ready()
+        return self
+
+    def over_tls(self) -> Self:
+        """The same, with a certificate of its own that its callers trust; before it is started."""
+        chain, key = write_certificate(self.data_dir.parent)
+        self._environment |= {"HEADRACE_TLS_CERT": str(chain), "HEADRACE_TLS_KEY": str(key)}
+        self.base_url = self.base_url.replace("http:", "https:")
+        self.trusts = trusted(str(chain))
         return self
 
     def launch(self, **environment: str | int | float) -> None:
@@ -136,12 +149,13 @@ class RunningService:
     def get(
         self, path: str, timeout: float = 30, key: str = API_KEY, **parameters: Any
     ) -> httpx2.Response:
-        headers = {"x-api-key": key}
-        return httpx2.get(self.base_url + path, params=parameters, headers=headers, timeout=timeout)
+        url, headers = self.base_url + path, {"x-api-key": key}
+        named = {"params": parameters, "headers": headers, "verify": self.trusts}
+        return httpx2.get(url, timeout=timeout, **named)
 
     def post(self, path: str, document: Any, **headers: str) -> httpx2.Response:
-        named = {"x-api-key": self.api_key, **headers}
-        return httpx2.post(self.base_url + path, json=document, headers=named, timeout=30)
+        url, named = self.base_url + path, {"x-api-key": self.api_key, **headers}
+        return httpx2.post(url, json=document, headers=named, timeout=30, verify=self.trusts)
 
     def delete(self, path: str) -> httpx2.Response:
         headers = {"x-api-key": self.api_key}

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.api.listening import LIVE, listening
-from tests.cluster import ApiProcesses, a_cluster
+from tests.cluster import ApiProcesses, Cluster
 from tests.running import API_KEY
 from tests.system.test_live import KEY, a_client, send, today, until
 
@@ -17,11 +17,10 @@ WAYS = 8
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory, postgres) -> Iterator[ApiProcesses]:
-    variables = {"HEADRACE_LIVE_HEARTBEAT": "0.2"}
-    with a_cluster(tmp_path_factory.mktemp("cluster"), postgres) as cluster:
-        cluster.writer().start()
-        yield cluster.api(workers=2, **variables).start()
+def api(quiet_cluster: Cluster) -> Iterator[ApiProcesses]:
+    served = quiet_cluster.api(workers=2, HEADRACE_LIVE_HEARTBEAT="0.2").start()
+    yield served
+    assert served.stop() == 0
 
 
 async def test_listeners_of_all_workers_are_told_and_go_on_at_any_of_them(api: ApiProcesses):
