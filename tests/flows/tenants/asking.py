@@ -11,7 +11,9 @@ from tests.flows.tenants.side import DAY, METRICS, Event, Side
 NUMBERS = "/api/v1/analytics/numbers"
 CUSTOMERS = "/api/v1/customers"
 OF_THEDATA = {"start_time": DAY["start"], "end_time": DAY["end"], "interval": "1d"}
-USERS = ["user 0", "user 1", "user 2"]
+GONE = "gone"
+"""A user of both, whom now one of them erases and now the other."""
+USERS = ["user 0", "user 1", "user 2", GONE]
 
 
 def ask(mine: Side, other: Side, question: dict[str, str]) -> None:
@@ -34,11 +36,29 @@ def sum_up(mine: Side, other: Side) -> None:
 def query(mine: Side, other: Side) -> None:
     """What the query language counts, by type."""
     asked = {"metrics": ["events"], "dimensions": ["eventType"], "range": DAY}
-    answer = mine.call("POST", "/api/v1/analytics/query", json=asked, params=mine.after())
-    assert answer.status_code == 200, answer.text
-    rows = answer.json()["data"]["rows"]
-    found = {r["dimensions"]["eventType"]: r["metrics"]["events"] for r in rows}
+    found = {
+        r["dimensions"]["eventType"]: r["metrics"]["events"] for r in _rows(mine, "query", asked)
+    }
     assert found == _counted(mine.of_the_day(), "eventType")
+
+
+def select(mine: Side, other: Side) -> None:
+    """The same in SQL, which names no tenant; and customers."""
+    where = "timestamp >= $start AND timestamp < $end"
+    counts = f"SELECT event_type, count(*) FROM events WHERE {where} GROUP BY ALL"
+    rows = _rows(mine, "sql", {"query": counts, "parameters": DAY}, as_user=True)
+    assert dict(rows) == _counted(mine.of_the_day(), "eventType")
+    told = [{"query": "SELECT user_id FROM customers WHERE profile IS NOT NULL"}]
+    known = {user for [user] in _rows(mine, "sql", *told, as_user=True)}
+    assert known == {user for user in USERS if "" in _known(mine, user)}
+
+
+def follow_users(mine: Side, other: Side) -> None:
+    """How many of his users begin a funnel."""
+    asked = {"steps": [{"event": "type 1"}, {"event": "type 2"}], "range": DAY}
+    begun = {event["userId"] for event in mine.of_the_day({"eventType": "type 1"})}
+    [row] = _rows(mine, "funnel", asked)
+    assert row["steps"][0]["users"] == len(begun)
 
 
 def ask_thedata(mine: Side, other: Side) -> None:
@@ -96,6 +116,13 @@ def are_his_sums(mine: Side, document: Any) -> None:
     for event in _priced(mine):
         sums[event["userId"]] += event["payload"]["price"]
     assert {row["key"]: row["sum"] for row in document["rows"]} == sums
+
+
+def _rows(mine: Side, question: str, asked: Any, as_user: bool = False) -> Any:
+    path = f"/api/v1/analytics/{question}"
+    answer = mine.call("POST", path, json=asked, params=mine.after(), as_user=as_user)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]["rows"]
 
 
 def _pages(mine: Side) -> dict[str, Any]:

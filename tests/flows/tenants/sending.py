@@ -2,17 +2,15 @@
 
 import hmac
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx2
 
 from service.accounts.derivations import signing_keys
-from service.api.answers import iso
 from service.api.signed.records import KINDS
 from service.query.customers import ATTRIBUTES, PROFILE
-from tests.flows.tenants.side import ACCOUNT, WORKSPACE, Event, Side
+from tests.flows.tenants.side import ACCOUNT, WORKSPACE, Event, Side, iso_now
 
 _PARTNERS = {"account_id": ACCOUNT, "workspace_id": WORKSPACE}
 _TYPES = {"system-events": "system"}
@@ -92,7 +90,7 @@ def follow_up(mine: Side) -> None:
     """One more event, of now: what partners send has no receipt, but this one has."""
     mine.sent["mark"] += 1
     nobody = {"userId": "", "sessionId": "", "payload": {}}
-    mark = {"eventType": "mark", "eventId": f"mark {mine.sent['mark']}", "timestamp": _now()}
+    mark = {"eventType": "mark", "eventId": f"mark {mine.sent['mark']}", "timestamp": iso_now()}
     told = _taken(mine, "/v1/ingest/events", _snake(mark))
     _keep(mine, [{**mark, **nobody}], None, told, told["duplicate"])
 
@@ -140,7 +138,7 @@ def _as_event(mine: Side, name: str, record: Event) -> tuple[object, Event]:
         return (name, mine.sent[name]), {
             **user,
             "eventType": ATTRIBUTES,
-            "timestamp": _now(),
+            "timestamp": iso_now(),
             "payload": {"list_name": record["list_name"], "ext_data": record["ext_data"]},
         }
     kind = name.removeprefix("events/")
@@ -173,7 +171,3 @@ def _snake(event: Event, *names: str) -> Event:
     """The event in the words of thedata; its id and these fields alone, if any are named."""
     wanted = {"eventId", *names} if names else set(_SNAKE)
     return {_SNAKE[name]: value for name, value in event.items() if name in wanted}
-
-
-def _now() -> str:
-    return iso(time.time_ns() // 1_000_000)

@@ -1,5 +1,6 @@
 """One of two tenants: how he is known, what he has sent, and what he alone must find."""
 
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any
 
 import httpx2
 
+from service.api.answers import iso
 from tests.whole import Whole
 
 DAY = {"start": "2026-01-02T00:00:00Z", "end": "2026-01-03T00:00:00Z"}
@@ -49,6 +51,7 @@ class Side:
     services: list[str] = field(default_factory=list)
     guests: set[str] = field(default_factory=set)
     """Ids of users who have followed his invitation."""
+    erasures: list[str] = field(default_factory=list)
     records: set[str] = field(default_factory=set)
     """Ids that the signed face gave him."""
     touched: set[tuple[str, str]] = field(default_factory=set)
@@ -142,3 +145,8 @@ def a_side(whole: Whole, client: httpx2.Client, guest: str) -> Side:
     token = side.made("/api/v1/signing-tokens", pair)["data"]
     side.partner, side.tokens = token["token"], [token["tokenId"]]
     return side
+
+
+def iso_now() -> str:
+    """Now, as an event says it."""
+    return iso(time.time_ns() // 1_000_000)

@@ -20,10 +20,13 @@ from tests.flows.tenants.asking import (
     ask_thedata,
     count_all,
     follow,
+    follow_users,
     look_at_customers,
     query,
+    select,
     sum_up,
 )
+from tests.flows.tenants.forgetting import erase
 from tests.flows.tenants.governing import (
     invite,
     let_in,
@@ -49,6 +52,8 @@ LOOKS: list[Step] = [
     *(partial(ask, question=question) for question in QUESTIONS),
     sum_up,
     query,
+    select,
+    follow_users,
     ask_thedata,
     listen,
     count_all,
@@ -67,6 +72,7 @@ CARES: list[Step] = [
     look_after_places,
     send_a_robot,
     sign_out,
+    erase,
     speak_for_the_other,
 ]
 """What can be looked after. Most of it makes something, and both give it the same name."""
