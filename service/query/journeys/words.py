@@ -1,6 +1,6 @@
 """The forms of the documents: what each of these questions takes."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -38,14 +38,26 @@ class Journey(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     tz: str = "UTC"
 
 
-class Funnel(Journey, frozen=True, kw_only=True):
-    """How many users take one step after the other, and how long that takes."""
+class Broken(Journey, frozen=True, kw_only=True):
+    """What those take whose answer is broken down."""
 
-    steps: Annotated[tuple[Step, ...], Meta(min_length=FEWEST_STEPS, max_length=MOST_STEPS)]
-    window: str = "7d"
     dimensions: Annotated[tuple[str, ...], Meta(max_length=MOST_DIMENSIONS)] = ()
     interval: str | None = None
     percentiles: Percentiles = (50, 90, 95)
     compare: str | Span | None = None
     limit: Annotated[int, Meta(ge=1, le=MOST_LIMIT)] = USUAL_LIMIT
     totals: bool = False
+
+
+class Funnel(Broken, frozen=True, kw_only=True):
+    """How many users take one step after the other, and how long that takes."""
+
+    steps: Annotated[tuple[Step, ...], Meta(min_length=FEWEST_STEPS, max_length=MOST_STEPS)]
+    window: str = "7d"
+
+
+class Sessions(Broken, frozen=True, kw_only=True):
+    """How many sessions there are, how long they last, and how many end where they begin."""
+
+    by: Literal["gap", "sessionId"] = "gap"
+    gap: str = "30m"
