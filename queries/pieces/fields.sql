@@ -27,6 +27,9 @@ session_key
 -- timestamp: The event's own time, ms since 1970 UTC.
 timestamp
 
+-- place: The place of the event in the stream: what comes first of equal moments.
+position, ordinal
+
 -- payload: The payload, as JSON text.
 payload
 

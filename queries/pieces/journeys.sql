@@ -43,3 +43,39 @@ CAST(count(CASE WHEN steps >= {step:Int64} THEN 1 END) AS BIGINT)
 
 -- seconds: How long it took from one step to a later one, of users who took it.
 CASE WHEN steps >= {step:Int64} THEN ({until:Identifier} - {since:Identifier}) / 1e3 END
+
+-- session_or_user: The session that an event names, otherwise the user.
+CASE WHEN session_key <> 0 THEN session_key ELSE user_key END
+
+-- in_session: Events that name a session.
+(session_key <> 0)
+
+-- patience: How far one event of a session may be from the next, in ms.
+{gap:Int64}
+
+-- patience_by_id: The same; events that name their session may be any time apart.
+CASE WHEN named THEN 4000000000000000 ELSE {gap:Int64} END
+
+-- sessions: A row for each session. What is beyond the first and the last event is farther than any patience.
+SELECT <kept>, <user> AS user_key, CASE WHEN ends THEN 0 ELSE last_at - timestamp END AS lasted,
+    CASE WHEN ends THEN 1 ELSE last_number - number + 1 END AS events
+FROM (
+    SELECT *, since > <patience> AS begins, until > <patience> AS ends,
+        lead(timestamp) OVER following AS last_at, lead(number) OVER following AS last_number
+    FROM (
+        SELECT *, row_number() OVER ordered AS number,
+            timestamp - lag(timestamp, 1, -9000000000000000) OVER ordered AS since,
+            lead(timestamp, 1, 9000000000000000) OVER ordered - timestamp AS until
+        FROM (<facts>) AS told
+        WINDOW ordered AS (PARTITION BY who ORDER BY <order>)
+    ) AS numbered
+    WHERE since > <patience> OR until > <patience>
+    WINDOW following AS (PARTITION BY who ORDER BY number)
+) AS edges
+WHERE begins
+
+-- bounces: How many sessions have one event.
+CAST(count(CASE WHEN events = 1 THEN 1 END) AS BIGINT)
+
+-- total: The sum of whole numbers.
+CAST(coalesce(sum(<of>), 0) AS BIGINT)

@@ -1,6 +1,6 @@
 """The answers to questions about journeys the slow way: one user, one event after the other."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
@@ -152,3 +152,92 @@ class Funnel:
 
 def _share(part: int, whole: int) -> float | None:
     return _digits(Fraction(part, whole)) if whole else None
+
+
+class Sessions:
+    """Sessions of some events; `gap` and `length` (of a bucket, or 0) in ms."""
+
+    def __init__(self, events: Found, asked: dict, gap: int, length: int) -> None:
+        self.events, self.asked = passing(events, asked), asked
+        self.gap, self.length = gap, length
+        self.grouped = [d for d in asked.get("dimensions", []) if d != "time"]
+
+    def answer(self, time: Span, compare: Span | None) -> dict:
+        now, then = self.sessions(time), self.sessions(compare) if compare else None
+        answer = {
+            "rows": [
+                row
+                for group in self.groups(now)
+                for row in self.rows(group, now, then, time, compare)
+            ]
+        }
+        if self.asked.get("totals"):
+            answer["totals"] = {"metrics": self.metrics(now)}
+            if compare:
+                answer["totals"]["compare"] = {"metrics": self.metrics(then)}
+        return answer
+
+    def sessions(self, time: Span) -> list[list[Event]]:
+        """The events of each, by time; of equal moments in the order in which they came."""
+        found = defaultdict(list)
+        for event in sorted(self.events, key=lambda e: e.timestamp):
+            by_id = self.asked.get("by") == "sessionId" and event.session_id
+            who = ("session", event.session_id) if by_id else ("user", event.user_id)
+            if who[1] and time[0] <= _ms(event.timestamp) < time[1]:
+                sittings = found[who]
+                last = _ms(sittings[-1][-1].timestamp) if sittings else None
+                if last is None or (not by_id and _ms(event.timestamp) - last > self.gap):
+                    sittings.append([])
+                sittings[-1].append(event)
+        return [sitting for sittings in found.values() for sitting in sittings]
+
+    def key(self, session: list[Event]) -> tuple:
+        return tuple(_typed(value(session[0], name)) for name in self.grouped)
+
+    def groups(self, found: list[list[Event]]) -> list[tuple]:
+        sizes = Counter(self.key(session) for session in found)
+        if not self.grouped:
+            return [()]
+        return sorted(sizes, key=lambda k: (-sizes[k], k))[: self.asked.get("limit", 100)]
+
+    def rows(self, group, now, then, time, compare) -> list[dict]:
+        named = dict(zip(self.grouped, (k[1] for k in group), strict=True))
+        now = [s for s in now if self.key(s) == group]
+        then = [s for s in then or [] if self.key(s) == group]
+        if not self.length:
+            row = {"dimensions": named, "metrics": self.metrics(now)}
+            return [row | ({"compare": {"metrics": self.metrics(then)}} if compare else {})]
+        tz, rows = self.asked.get("tz", "UTC"), []
+        others = list(edges(*compare, self.length, tz)) if compare else []
+        starts = list(edges(*time, self.length, tz))
+        for n, start in enumerate(starts):
+            shown = {"time": _iso(start), **named}
+            row = {"dimensions": {d: shown[d] for d in self.asked["dimensions"]}}
+            row["metrics"] = self.metrics(_begun(now, starts, n))
+            if n < len(others):
+                metrics = self.metrics(_begun(then, others, n))
+                row["compare"] = {"metrics": metrics, "time": _iso(others[n])}
+            rows.append(row)
+        return rows
+
+    def metrics(self, found: list[list[Event]]) -> dict:
+        lasted = [_ms(s[-1].timestamp) - _ms(s[0].timestamp) for s in found]
+        count, events = len(found), sum(map(len, found))
+        bounces = sum(len(s) == 1 for s in found)
+        of = {p: percentile(lasted, p) for p in self.asked.get("percentiles", [50, 90, 95])}
+        shown = {f"p{p}": None if v is None else _digits(v / 1000) for p, v in of.items()}
+        return {
+            "sessions": count,
+            "users": len({s[0].user_id for s in found} - {""}),
+            "events": events,
+            "bounces": bounces,
+            "bounceRate": _share(bounces, count),
+            "eventsPerSession": _share(events, count),
+            "seconds": {"mean": _share(sum(lasted), 1000 * count), **shown},
+        }
+
+
+def _begun(sessions: list[list[Event]], starts: list[int], number: int) -> list[list[Event]]:
+    """Those that began in a bucket."""
+    end = [*starts, float("inf")][number + 1]
+    return [s for s in sessions if starts[number] <= _ms(s[0].timestamp) < end]

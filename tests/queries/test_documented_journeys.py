@@ -55,4 +55,6 @@ def test_every_question_has_an_example_and_every_field_a_line(kind):
     assert kind in {example[0] for example in EXAMPLES}
     form = getattr(words, kind.title())
     fields = {field.encode_name for field in msgspec.structs.fields(form)}
-    assert [name for name in sorted(fields) if f"| `{name}` |" not in PAGE] == []
+    assert [
+        name for name in sorted(fields) if not re.search(rf"^\| [^|]*`{name}`[^|]* \|", PAGE, re.M)
+    ] == []

@@ -66,11 +66,19 @@ def test_a_text_means_itself_wherever_it_stands_in_a_funnel(ask, texts):
     assert {step["users"] for step in row["steps"]} == {0}
 
 
+@pytest.mark.parametrize("texts", CHUNKS[::5])
+def test_a_text_means_itself_wherever_it_stands_in_sessions(ask, texts):
+    rows = ask("sessions", {"filters": any_of(texts), "dimensions": ["payload.k"]})["rows"]
+    assert {row["dimensions"]["payload.k"] for row in rows} == set(texts)
+    assert {row["metrics"]["events"] for row in rows} == {2}
+
+
 NAMES = {
     "funnel": (
         {"steps": [{"event": "click"}] * 2, "dimensions": ["time"]},
         ("window", "interval", "range", "tz", "compare"),
     ),
+    "sessions": ({"dimensions": ["time"]}, ("by", "gap", "interval", "range", "tz", "compare")),
 }
 """A document of each kind, and where in it a name is chosen or a length told."""
 

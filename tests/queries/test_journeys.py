@@ -100,7 +100,41 @@ async def test_a_user_is_in_each_group_in_which_one_of_his_runs_begins(store):
     assert answer["totals"]["steps"][1]["users"] == 1
 
 
-LEAST = {"funnel": {"steps": [{"event": "view"}, {"event": "cart"}]}}
+async def sessions(store, **asked):
+    """The only row: how many sessions, bounces and events, and how long they last on average."""
+    [row] = (await ask(store, "sessions", **asked))["rows"]
+    found = row["metrics"]
+    return [found["sessions"], found["bounces"], found["events"], found["seconds"]["mean"]]
+
+
+async def test_a_session_ends_where_its_user_does_nothing_for_longer_than_the_gap(store):
+    await tell(store, (0, "a"), (60, "a"), (120.001, "a"))
+    assert await sessions(store, gap="60s") == [2, 1, 3, 30.0]
+    assert await sessions(store, gap="1h") == [1, 0, 3, 120.001]
+
+
+async def test_each_user_has_sessions_of_his_own_and_nobody_has_none(store):
+    await tell(store, (0, "a"), (10, "a"))
+    await tell(store, (5, "a"), user="bob")
+    await tell(store, (5, "a"), user="")
+    assert await sessions(store) == [2, 1, 3, 5.0]
+
+
+async def test_the_session_that_events_name_goes_before_the_gap_if_that_is_asked_for(store):
+    named = [an_event(f"n{n}", after=n * 7200 - 7200, session_id="s") for n in range(2)]
+    others = [an_event(f"o{n}", after=n * 7200 - 7200, session_id="") for n in range(2)]
+    await put(store, [*named, *others])
+    assert await sessions(store, by="sessionId") == [3, 2, 4, 2400.0]
+    assert await sessions(store) == [2, 0, 4, 0.0]
+
+
+async def test_of_equal_moments_the_event_that_came_first_begins_the_session(store):
+    await tell(store, (0, "second"), (0, "first"), (1, "a"))
+    [row] = (await ask(store, "sessions", dimensions=["eventType"]))["rows"]
+    assert row["dimensions"] == {"eventType": "second"}
+
+
+LEAST = {"funnel": {"steps": [{"event": "view"}, {"event": "cart"}]}, "sessions": {}}
 """The least that each question has to say."""
 
 

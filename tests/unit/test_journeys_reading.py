@@ -9,7 +9,7 @@ from service.query.catalog import DAY
 from service.query.journeys.kinds import KINDS
 
 NOW = 1_700_000_000_000
-LEAST = {"funnel": {"steps": [{"event": "a"}, {"event": "b"}]}}
+LEAST = {"funnel": {"steps": [{"event": "a"}, {"event": "b"}]}, "sessions": {}}
 """The least that each question has to say."""
 DEEP = {"op": "is", "field": "userid", "value": "x"}
 
@@ -41,6 +41,10 @@ WRONG = [
     ("funnel", {"step": []}, "step", "did you mean `steps`?"),
     ("funnel", {"compare": "previus"}, "compare", "did you mean `previous`?"),
     ("funnel", {"limit": 0}, "limit", ">= 1"),
+    ("sessions", {"by": "sessionid"}, "by", "did you mean `sessionId`?"),
+    ("sessions", {"gap": "0m"}, "gap", "30m, 24h or 7d"),
+    ("sessions", {"gab": "30m"}, "gab", "did you mean `gap`?"),
+    ("sessions", {"interval": "1d"}, "interval", "needs the dimension `time`"),
     (
         "funnel",
         {"dimensions": ["time", "source"], "range": "7d", "interval": "1h"},

@@ -1,6 +1,6 @@
 """`POST /api/v1/analytics/funnel` and its like: what users do one after the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +15,7 @@ from service.query.journeys import words
 from service.query.journeys.asked import Question
 from service.query.journeys.funnel import read_funnel
 from service.query.journeys.funnel_answer import FunnelDocument
+from service.query.journeys.sessions import SessionsDocument, read_sessions
 from service.query.run import Questions
 
 
@@ -27,7 +28,10 @@ class Journeys:
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The handlers."""
-        return [change("POST", "/api/v1/analytics/funnel", self.funnel, _FUNNEL)]
+        return [
+            change("POST", "/api/v1/analytics/funnel", self.funnel, _FUNNEL),
+            change("POST", "/api/v1/analytics/sessions", self.sessions, _SESSIONS),
+        ]
 
     async def funnel(self, request: Request[Any, Any, Any]) -> Answer:
         """Ask how many users take one step after the other, and how long that takes.
@@ -36,25 +40,42 @@ class Journeys:
         """
         return await self._ask(request, read_funnel)
 
+    async def sessions(self, request: Request[Any, Any, Any]) -> Answer:
+        """Ask how many sessions there are, how long they last, and how many bounce.
+
+        What may be asked for: docs/api-journeys.md.
+        """
+        return await self._ask(request, read_sessions)
+
     async def _ask(
         self, request: Request[Any, Any, Any], read: Callable[[bytes, int], Question]
     ) -> Answer:
         return await self._asking.ask_in_body(request, QUERIES, read, self._questions.journey)
 
 
-class FunnelAnswer(FunnelDocument, rename="camel", kw_only=True):
-    """The steps, how old they are and where they come from."""
+_TOLD: Sequence[tuple[str, Any]] = (
+    ("as_of", str),
+    ("cached", bool),
+    ("age_ms", int),
+    ("source", Literal["cache", "raw"]),
+    ("rows_read", int | None),
+    ("bytes_read", int | None),
+    ("elapsed_ms", float),
+)
+"""What every answer says of itself."""
 
-    as_of: str
-    cached: bool
-    age_ms: int
-    source: Literal["cache", "raw"]
-    rows_read: int | None
-    bytes_read: int | None
-    elapsed_ms: float
+
+def _answer(document: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """The form of an answer: a document, how old it is and where it comes from."""
+    name = document.__name__.replace("Document", "Answer")
+    about = {"__doc__": document.__doc__, "__module__": __name__}
+    bases = (document,)
+    return msgspec.defstruct(
+        name, _TOLD, bases=bases, namespace=about, rename="camel", kw_only=True
+    )
 
 
-def _said(form: type, asked: Any, kind: type, about: str, answered: Any) -> Said:
+def _said(form: type, asked: Any, kind: type[msgspec.Struct], about: str, answered: Any) -> Said:
     told = {
         "asOf": "2024-01-30T12:00:00.000Z",
         "cached": False,
@@ -68,7 +89,7 @@ def _said(form: type, asked: Any, kind: type, about: str, answered: Any) -> Said
         "questions",
         QUERIES,
         [
-            data(200, kind, about, answered | told),
+            data(200, _answer(kind), about, answered | told),
             refusal(400, "The document is wrong; the message names the place and what may be."),
             refusal(401, "No API key or token, or not a valid one."),
             refusal(403, "The key has not the scope `read`."),
@@ -108,7 +129,7 @@ _FUNNEL = _said(
         "dimensions": ["payload.country"],
         "range": "7d",
     },
-    FunnelAnswer,
+    FunnelDocument,
     "The steps.",
     {
         "range": _RANGE,
@@ -126,6 +147,29 @@ _FUNNEL = _said(
                         "secondsFromPrevious": _TIMES,
                     },
                 ],
+            }
+        ],
+    },
+)
+_SESSIONS = _said(
+    words.Sessions,
+    {"gap": "30m", "dimensions": ["time"], "interval": "1d", "range": "7d", "tz": "Europe/Paris"},
+    SessionsDocument,
+    "The sessions.",
+    {
+        "range": _RANGE,
+        "rows": [
+            {
+                "dimensions": {"time": "2024-01-22T23:00:00Z"},
+                "metrics": {
+                    "sessions": 412,
+                    "users": 377,
+                    "events": 2781,
+                    "bounces": 103,
+                    "bounceRate": 0.25,
+                    "eventsPerSession": 6.75,
+                    "seconds": {"mean": 294.1, "p50": 121.0, "p90": 800.5, "p95": 1310.25},
+                },
             }
         ],
     },

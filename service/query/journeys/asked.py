@@ -25,6 +25,7 @@ Tables = Mapping[str, pa.Table]
 """What the store answered, by the names of the statements."""
 
 SOMEBODY = Statement("journeys.somebody")
+"""Events that name a user."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -97,10 +98,10 @@ def terms_for(fields: Iterable[Field], *filters: Iterable[Filter]) -> Terms:
 def facts(
     terms: Terms, edges: tuple[int, int], columns: Sequence[Statement], which: Sequence[Statement]
 ) -> Statement:
-    """The events of users between two moments, with these columns."""
+    """The events between two moments that meet the conditions, with these columns."""
     values = {"start": edges[0], "end": min(edges[1], LATEST)}
     jsons = terms.jsons()
-    parts = {"columns": columns, "filters": [SOMEBODY, *which], "jsons": jsons}
+    parts = {"columns": columns, "filters": which, "jsons": jsons}
     return Statement("facts.opened_rows" if jsons else "facts.rows", values, parts)
 
 

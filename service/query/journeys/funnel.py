@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.query.journeys.asked import (
+    SOMEBODY,
     Frame,
     Tables,
     all_of,
@@ -60,7 +61,7 @@ class FunnelQuestion:
         """The groups in which the most users begin."""
         time, terms, groups = self.frame.range, self._terms(), self.breakdown.groups
         columns = [Statement("fields.user_key"), *columns_of(groups, terms)]
-        which = terms.conditions([*self.frame.filters, *self.steps[0]])
+        which = [SOMEBODY, *terms.conditions([*self.frame.filters, *self.steps[0]])]
         begun = facts(terms, (time.start, time.end), columns, which)
         return self.breakdown.page(begun, Statement("metrics.users"))
 
@@ -96,7 +97,7 @@ class FunnelQuestion:
             *(column(f"step{n}", flag) for n, flag in enumerate(flags, start=1)),
             *self.breakdown.columns(terms, time),
         ]
-        which = [*terms.conditions(self.frame.filters), any_of(steps)]
+        which = [SOMEBODY, *terms.conditions(self.frame.filters), any_of(steps)]
         return facts(terms, (time.start, time.end + self.window), columns, which)
 
     def _terms(self) -> Terms:
