@@ -17,6 +17,25 @@ FROM (
 ) AS opened
 WHERE <filters AND>
 
+-- rows_and_customers: The same, and beside each row the profile of its user as it was last told.
+SELECT <columns>
+FROM (
+    SELECT *, <jsons>
+    FROM (
+        SELECT *
+        FROM events
+        WHERE tenant = {tenant:String}
+            AND timestamp >= {start:Int64} AND timestamp < {end:Int64}
+    ) AS told
+    LEFT JOIN (
+        SELECT user_id, argMax(document, (told_at, position, ordinal)) AS customer
+        FROM customers
+        WHERE tenant = {tenant:String} AND part = '' AND user_id <> ''
+        GROUP BY user_id
+    ) AS profiles USING (user_id)
+) AS opened
+WHERE <filters AND>
+
 -- minutes: Counts from whole minutes; from the rows at the edges.
 SELECT <columns>, weight
 FROM (

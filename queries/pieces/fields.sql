@@ -36,6 +36,9 @@ payload
 -- metadata: The metadata, as JSON text.
 metadata
 
+-- customer: The profile of the user, as JSON text; nothing where there is none.
+customer
+
 -- member: What a JSON object has under a key, as JSON text.
 JSONExtractRaw(<document>, {key:String})
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from msgspec.structs import asdict
+
 from service.events import Event
 from tests.queries.naive import _iso, _ms, edges
 
@@ -19,9 +21,27 @@ TEXTS = {
 Found = Sequence[Event]
 
 
+class Known(Event):
+    """An event and what is known of its user."""
+
+    customer: dict[str, Any] | None = None
+
+
+def beside_customers(events: Found) -> list[Known]:
+    """Each event beside the profile of its user that has the latest time, or came last of equal."""
+    profiles: dict[str, Event] = {}
+    for event in events:
+        if event.event_type == "customer.profile" and event.user_id:
+            former = profiles.get(event.user_id, event)
+            later = _ms(event.timestamp) >= _ms(former.timestamp)
+            profiles[event.user_id] = event if later else former
+    told = {user: profile.payload or {} for user, profile in profiles.items()}
+    return [Known(**asdict(event), customer=told.get(event.user_id)) for event in events]
+
+
 def naive_query(events: Found, query: dict, time: tuple, compare: tuple | None, ms: int) -> dict:
     """`time` and `compare` are ranges in ms, `ms` the length of a bucket or 0."""
-    asked = _Asked(query, ms)
+    asked, events = _Asked(query, ms), beside_customers(events)
     found = asked.inside(events, time)
     groups = asked.groups(found)
     limit = query.get("limit", 100)

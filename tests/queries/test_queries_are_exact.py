@@ -30,7 +30,8 @@ METRICS = ("events", "users", "sessions", "events_per_user", "rate")
 FIELDS = ("eventType", "userId", "sessionId", "source", "priority", "payload.price", "payload.a")
 PATHS = ("payload.a.b", 'payload."a.b"', "payload.*", "payload.0", "payload.$", "payload./d")
 MORE = ("payload.é", "payload.a.0", "metadata.source", "metadata.a", "payload.none", 'payload.""')
-OF_NUMBERS = ("priority", "payload.price", "payload.a.b", "metadata.a")
+KNOWN = ("customer.price", "customer.a", "customer.a.b", "customer.é")
+OF_NUMBERS = ("priority", "payload.price", "payload.a.b", "metadata.a", "customer.price")
 
 
 @pytest.fixture(scope="module", params=["duckdb", "clickhouse"])
@@ -61,7 +62,7 @@ def histories(draw, start, end):
         st.integers(start - MINUTE, end + MINUTE)
         | st.sampled_from([start - 1, start, end - 1, end]),
         user_id=st.sampled_from(TEXTS),
-        event_type=st.sampled_from(("click", "view", "CLICK", "päge")),
+        event_type=st.sampled_from(("click", "view", "CLICK", "päge", "customer.profile")),
         session_id=st.sampled_from([*"stu", ""]),
         priority=st.integers(1, 3),
         payload=objects(),
@@ -72,7 +73,7 @@ def histories(draw, start, end):
 
 
 def fields():
-    return st.sampled_from([*FIELDS, *PATHS, *MORE])
+    return st.sampled_from([*FIELDS, *PATHS, *MORE, *KNOWN])
 
 
 def leaves():

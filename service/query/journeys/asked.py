@@ -100,9 +100,8 @@ def facts(
 ) -> Statement:
     """The events between two moments that meet the conditions, with these columns."""
     values = {"start": edges[0], "end": min(edges[1], LATEST)}
-    jsons = terms.jsons()
-    parts = {"columns": columns, "filters": which, "jsons": jsons}
-    return Statement("facts.opened_rows" if jsons else "facts.rows", values, parts)
+    parts = {"columns": columns, "filters": which, "jsons": terms.jsons()}
+    return Statement(terms.facts, values, parts)
 
 
 def all_of(conditions: Sequence[Statement]) -> Statement:

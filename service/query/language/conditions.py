@@ -13,7 +13,7 @@ from types import MappingProxyType
 import msgspec
 
 from service.query.language import words
-from service.query.language.fields import Column, Field, Number, Path, field_named
+from service.query.language.fields import CUSTOMER, Column, Field, Number, Path, field_named
 from service.query.language.words import Filter, Value
 from service.storage.protocol import Statement
 
@@ -31,6 +31,14 @@ class Terms:
     def jsons(self) -> list[Statement]:
         """The values at the paths, each a column of JSON text."""
         return [column(name, _json(path)) for path, name in self._names.items()]
+
+    @property
+    def facts(self) -> str:
+        """The piece whose rows have all that these terms are about."""
+        documents = {path.document for path in self._names}
+        if CUSTOMER in documents:
+            return "facts.rows_and_customers"
+        return "facts.opened_rows" if documents else "facts.rows"
 
     def key(self, field: Field) -> Statement:
         """What a field is grouped by and compared with; a number's own value is its `rank`."""

@@ -19,7 +19,9 @@ TEXTS = {
 }
 """Columns that hold a text: their names, and those of their pieces."""
 NUMBERS = {"priority": "priority"}
-DOCUMENTS = ("payload", "metadata")
+CUSTOMER = "customer"
+"""What the event's user was last told of, his profile: not of the event, but beside it."""
+DOCUMENTS = ("payload", "metadata", CUSTOMER)
 
 _LONGEST = 500
 _DEEPEST = 10
@@ -44,7 +46,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A value in the payload or the metadata, by its keys from the outside in."""
+    """A value in one of the documents, by its keys from the outside in."""
 
     document: str
     keys: tuple[str, ...]

@@ -182,8 +182,7 @@ def _facts(question: Question, time: Range) -> _Facts:
     starts = (
         bucket_starts(time.start, time.end, question.interval, zone) if question.interval else ()
     )
-    paths = _paths(question)
-    terms = Terms(paths)
+    terms = Terms(_paths(question))
     parts = {
         "columns": _columns(question, terms, starts),
         "filters": terms.conditions(question.filters),
@@ -196,8 +195,7 @@ def _facts(question: Question, time: Range) -> _Facts:
         values = {**edges, **minutes.values()}
         source: Source = "mixed" if raw else "rollup"
         return _Facts(Statement("facts.minutes", values, parts), starts, source)
-    rows = "facts.opened_rows" if paths else "facts.rows"
-    return _Facts(Statement(rows, edges, parts), starts, "raw")
+    return _Facts(Statement(terms.facts, edges, parts), starts, "raw")
 
 
 def _of_minutes(question: Question) -> bool:
