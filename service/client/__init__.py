@@ -10,15 +10,19 @@ It needs nothing of the service but its errors, and raises them as the service a
 from service.client.answers import (
     Bucket,
     Customer,
+    Erasure,
     Metrics,
     NumberRow,
     Numbers,
+    Realtime,
     Receipt,
     Rejection,
     Sent,
     Stats,
+    Table,
     TypeCount,
     UserCount,
+    Version,
 )
 from service.client.batches import Event, Outgoing
 from service.client.blocking import BlockingClient
@@ -48,6 +52,7 @@ __all__ = [
     "Client",
     "ClientOptions",
     "Customer",
+    "Erasure",
     "Event",
     "Exists",
     "Group",
@@ -64,6 +69,7 @@ __all__ = [
     "ProducerOptions",
     "Query",
     "Question",
+    "Realtime",
     "Receipt",
     "Received",
     "Rejection",
@@ -73,9 +79,11 @@ __all__ = [
     "SigningKey",
     "Span",
     "Stats",
+    "Table",
     "Tally",
     "Token",
     "Totals",
     "TypeCount",
     "UserCount",
+    "Version",
 ]

@@ -165,3 +165,54 @@ class CustomersPage(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
 
     customers: list[Customer]
     next_cursor: str | None = None
+
+
+class Version(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
+    """One thing told of a customer; `part` is empty for the profile, else the name of a list."""
+
+    part: str
+    document: dict[str, Any]
+    as_of: datetime
+    received_at: datetime
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """All that was told of a customer."""
+
+    versions: list[Version]
+
+
+class Erasure(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
+    """How far the erasure of a user is: `asked`, then `erased`; what was deleted."""
+
+    id: str
+    state: str
+    asked_at: datetime
+    erased_at: datetime | None = None
+    events: int = 0
+    versions: int = 0
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column of a table; `type` is text, whole, number, truth, time or any."""
+
+    name: str
+    type: str
+
+
+class Table(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
+    """The rows of a SELECT; `truncated` if there are more than were asked for."""
+
+    columns: list[Column]
+    rows: list[list[Any]]
+    truncated: bool = False
+    as_of: datetime | None = None
+
+
+class Realtime(msgspec.Struct, kw_only=True, frozen=True):
+    """Numbers of a window that slides to now, by their names."""
+
+    timestamp: datetime
+    window: str
+    data: dict[str, int | float | None]
+    as_of: datetime | None = None

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx2
 import msgspec
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_before_delay
 
 from service.client.batches import Encoding
 from service.client.problems import LOST, raise_for, shown, unreachable
-from service.errors import Retryable, UnexpectedAnswer
+from service.errors import HeadraceError, UnexpectedAnswer
 
 _SLOWEST_BACKOFF = 5.0
 _ON_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -51,9 +51,9 @@ class Answered:
 class Connection:
     """The way to one service.
 
-    A 429, a 503 and a lost connection are tried again with jittered backoff, never sooner than
-    `Retry-After` asks; every try sends the same request. When patience ends, or would end before
-    the next try, the last error is raised.
+    A 408, a 429, a 503 and a lost connection are tried again with jittered backoff, never sooner
+    than `Retry-After` asks; every try sends the same request. When patience ends, or would end
+    before the next try, the last error is raised.
     """
 
     def __init__(
@@ -91,10 +91,14 @@ class Connection:
         """A request without, to be called."""
         return self._http.build_request("GET", path, params=parameters)
 
+    def delete(self, path: str) -> httpx2.Request:
+        """A request to delete, to be called."""
+        return self._http.build_request("DELETE", path)
+
     async def call(self, request: httpx2.Request, judge: Judge | None = None) -> Answered:
         """The first answer that `judge` raises nothing for. Raises what it raised at last."""
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Retryable),
+            retry=retry_if_exception(is_worth_another),
             wait=_pause_after,
             stop=stop_before_delay(self._options.patience),
             reraise=True,
@@ -136,6 +140,11 @@ class Connection:
             return await self._http.send(request)
         except LOST as error:
             raise unreachable(error) from error
+
+
+def is_worth_another(error: BaseException) -> bool:
+    """Whether the same request may succeed later."""
+    return isinstance(error, HeadraceError) and error.retryable
 
 
 def backoff(tries: int, asked: float = 0.0) -> float:

@@ -54,7 +54,17 @@ def problem_of(response: httpx2.Response) -> Problem:
     try:
         return msgspec.json.decode(response.content, type=Refusal).error
     except msgspec.DecodeError:
+        return _bare(response)
+
+
+def _bare(response: httpx2.Response) -> Problem:
+    """An error as it is said under `/v1`: without an envelope, its code small, the text inside."""
+    try:
+        said = msgspec.json.decode(response.content, type=Problem)
+    except msgspec.DecodeError:
         return Problem()
+    text = said.details.get("error") if isinstance(said.details, dict) else None
+    return Problem(said.code.upper(), text or said.message, said.details)
 
 
 def _field(problem: Problem) -> str | None:

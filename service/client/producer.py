@@ -19,7 +19,7 @@ from service.client.batches import MOST_EVENTS, Outgoing, encoded, give_ids
 from service.client.buffer import Buffer, MemoryBuffer, Parcel
 from service.client.client import Client
 from service.client.spool import Fsync, Spool
-from service.errors import BufferFull, Retryable, Undelivered
+from service.errors import BufferFull, HeadraceError, Undelivered
 
 _log = logging.getLogger("headrace")
 _CLOSED = RuntimeError("a producer is open inside its `async with` alone")
@@ -220,9 +220,11 @@ class Producer:
             try:
                 self._note(await self._client.send_encoded(events), events)
                 return
-            except Retryable as error:
+            except HeadraceError as error:
+                if not error.retryable:
+                    raise
                 _log.warning("headrace.producer.waits code=%s events=%d", error.code, len(events))
-                await asyncio.sleep(error.retry_after)
+                await asyncio.sleep(getattr(error, "retry_after", 0.0))
 
     def _note(self, sent: Sent, events: Sequence[bytes]) -> None:
         tally = self.tally

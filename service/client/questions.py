@@ -121,5 +121,7 @@ class Rows(msgspec.Struct, kw_only=True, frozen=True, rename="camel"):
     other: list[Row] = []
     compare: Range | None = None
     source: str = ""
+    rows_read: int | None = None
+    elapsed_ms: float | None = None
     as_of: datetime | None = None
     cached: bool = False

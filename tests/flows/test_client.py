@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,47 @@ async def test_customers_are_found_by_id_and_by_what_is_known_of_them(whole: Who
         with pytest.raises(headrace.errors.NotFound):
             await client.customer("nobody")
     assert found == ["c/0", "c/1"]
+
+
+async def test_a_customers_history_is_kept_until_he_is_erased(whole: Whole):
+    key = await asyncio.to_thread(
+        whole.run, whole.parts.keys.create("all", ["ingest", "read", "admin"])
+    )
+    async with Client(whole.url, key.text) as client:
+        for plan in ("free", "gold"):
+            sent = await client.send([an_event("customer.profile", "eve", plan=plan)])
+        await client.counted(sent.receipts)
+        history = await client.history("eve")
+        erasure = await client.erase("eve")
+        while (await client.erasure(erasure.id)).state != "erased":
+            await asyncio.sleep(0.05)
+        with pytest.raises(headrace.errors.NotFound):
+            await client.customer("eve")
+    assert [version.document["plan"] for version in history] == ["gold", "free"]
+
+
+async def test_a_select_a_funnel_and_the_last_minutes_are_asked_for(whole: Whole):
+    key = await asyncio.to_thread(
+        whole.run, whole.parts.keys.create("sql", ["ingest", "read", "sql"])
+    )
+    now = {"eventType": "now", "userId": "ada", "sessionId": "s", "timestamp": datetime.now(UTC)}
+    async with Client(whole.url, key.text) as client:
+        await client.counted((await client.send([now])).receipts)
+        table = await client.sql(
+            "SELECT user_id, count(*) AS n FROM events WHERE event_type = $kind GROUP BY ALL",
+            {"kind": "now"},
+        )
+        steps = {"steps": [{"event": "now"}, {"event": "never"}], "range": "1h"}
+        funnel = await client.analyse("funnel", steps)
+        realtime = await client.realtime("now", "events_per_second", window="1h")
+        with pytest.raises(headrace.errors.InvalidInput, match="window") as raised:
+            await client.realtime(window="9x")
+    assert ([column.name for column in table.columns], table.rows) == (
+        ["user_id", "n"],
+        [["ada", 1]],
+    )
+    assert [step["users"] for step in funnel["rows"][0]["steps"]] == [1, 0]
+    assert (realtime.data["now"], raised.value.field) == (1, "window")
 
 
 async def test_who_listens_hears_of_what_is_sent(whole: Whole):

@@ -46,12 +46,35 @@ async def test_after_a_lost_answer_the_same_bytes_are_sent_again_and_count_once(
     assert (sent.accepted, sent.duplicates) == (0, 1)
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 async def test_a_busy_service_is_asked_again(status: int) -> None:
     face = EventsFace(failures=[(status, {}, UNAVAILABLE)])
     async with serving(face) as url, Client(url, "k") as client:
         sent = await client.send([an_event()])
     assert (sent.accepted, sent.tries) == (1, 2)
+
+
+async def test_a_body_that_came_too_slowly_is_sent_again() -> None:
+    late = {"error": {"code": "REQUEST_TIMEOUT", "message": "not complete in time"}}
+    face = EventsFace(failures=[(408, {}, late)])
+    async with serving(face) as url, Client(url, "k") as client:
+        assert (await client.send([an_event()])).tries == 2
+
+
+async def test_an_answer_that_failed_in_the_service_is_not_asked_for_again() -> None:
+    failed = {"error": {"code": "ANALYTICS_ERROR", "message": "something failed here"}}
+    face = AskedFace(failures=[(500, {}, failed)])
+    async with serving(face) as url, Client(url, "k") as client:
+        with pytest.raises(UnexpectedAnswer, match="something failed here"):
+            await client.stats()
+    assert len(face.requests) == 1
+
+
+class AskedFace(EventsFace):
+    """Fails when it is asked, too."""
+
+    def _answer(self, path: str, body: bytes) -> Any:
+        return self.failures.pop(0) if self.failures else super()._answer(path, body)
 
 
 @pytest.mark.parametrize("when", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"])

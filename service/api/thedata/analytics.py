@@ -36,8 +36,8 @@ class Aggregated(msgspec.Struct):
     """
 
     data: list[dict[str, str | float | bool | None]]
-    aggregations: dict[str, int | float | None]
-    total: int | float | None
+    aggregations: dict[str, float | None]
+    total: float | None
     as_of: str
     more: bool
     """Whether there are more groups than `limit`."""
@@ -48,7 +48,7 @@ class Window(msgspec.Struct):
 
     timestamp: str
     window: str
-    data: dict[str, int | float | None]
+    data: dict[str, float | None]
     as_of: str
 
 
