@@ -68,8 +68,8 @@ class Tally:
     dropped: int = 0
     """Never taken into the buffer, which was full."""
     tries: int = 0
-    """Requests made."""
-    receipts: deque[str] = field(default_factory=deque)
+    """Requests that it took, those of an end of patience left out."""
+    receipts: list[str] = field(default_factory=list)
     """Those of the latest batches: when these are counted, so is everything before."""
 
 
@@ -85,7 +85,8 @@ class Producer:
         self._options = options or ProducerOptions()
         if not 1 <= self._options.batch <= MOST_EVENTS:
             raise ValueError(f"a batch is 1 to {MOST_EVENTS} events, not {self._options.batch}")
-        self.tally = Tally(receipts=deque(maxlen=self._options.senders))
+        self.tally = Tally()
+        self._receipts: deque[list[str]] = deque(maxlen=self._options.senders)
         self._buffer: Buffer = MemoryBuffer()
         self._due = False
         self._linger: asyncio.TimerHandle | None = None
@@ -232,7 +233,9 @@ class Producer:
         tally.duplicates += sent.duplicates
         tally.rejected += len(sent.rejected)
         tally.tries += sent.tries
-        tally.receipts.extend(sent.receipts)
+        # No more than the other senders' parcels can be answered after the one that lies last.
+        self._receipts.append(sent.receipts)
+        tally.receipts = [receipt for parcel in self._receipts for receipt in parcel]
         for rejection in sent.rejected:
             self._tell(rejection, events[rejection.index])
 
