@@ -24,6 +24,15 @@ define install
 	@touch $@
 endef
 
+# The browser that tests look at pages with is a package of the system; without it they are skipped.
+ROOT := $(shell test "$$(id -u)" = 0 || echo sudo -n)
+define browser
+	@command -v chromium >/dev/null || { echo "Installing chromium (once)"; \
+	  { $(ROOT) apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    $(ROOT) apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 || \
+	  echo "chromium could not be installed; the tests in a browser are skipped"; }
+endef
+
 # What the service itself needs.
 $(RUNS): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -44,6 +53,7 @@ demo: $(RUNS) ## start everything and replay the flights of 2013 into it
 
 # Each file of tests stays in one process; files in the order of their names, the quick ones last.
 test: $(STAMP) ## all tests, WORKERS=2 beside each other (ARGS="-k name" for some)
+	$(browser)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP) ## format, lint, types, import direction, documentation

@@ -53,6 +53,7 @@ from service.api.thedata.ingestion import Door as ThedataDoor
 from service.api.threshold import Threshold
 from service.api.transfers import Transfers
 from service.bootstrap import Answering, Writing
+from service.dashboard.pages import dashboard_routes
 from service.query.subjects import Subjects
 
 
@@ -112,6 +113,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *_operators(service).routes(),
         *Transfers(service.operator_token, service.way).routes(),
         *health.routes(),
+        *dashboard_routes(),
         *ThedataDoor(taking).routes(),
         *Analytics(asking, questions).routes(),
         *HealthRoute(health).routes(),

@@ -32,6 +32,7 @@ from litestar.types import Method
 import service
 from service.api.answers import Answer, Success
 from service.api.guards import Rule
+from service.api.pages import page_headers
 from service.api.problems import ProblemBody
 from service.formats.choice import Format
 
@@ -58,19 +59,7 @@ _PAGE = b"""<!doctype html>
 </body>
 </html>
 """
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
-)
-_PAGE_HEADERS = {
-    "content-security-policy": _POLICY,
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-}
-"""The page keeps to itself: nobody frames it, shares its window, or loads its files elsewhere."""
+_PAGE_HEADERS = page_headers(styles="'self' 'unsafe-inline'")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The dashboard: one page, which asks what any client can ask."""

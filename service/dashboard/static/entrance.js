@@ -1,0 +1,90 @@
+// Signing in and out, and the environment that is looked at.
+
+import { go, view } from "./address.js";
+import { ask, become, enter, isUser, signedIn } from "./service.js";
+import { element } from "./words.js";
+
+const part = (id) => document.getElementById(id);
+
+/** Set up the entrance; `changed()` is called when somebody else is looking. */
+export function entrance(changed) {
+  const dialog = part("sign-in-dialog");
+  const problem = part("sign-in-problem");
+
+  async function attempt(event, work) {
+    event.preventDefault();
+    problem.textContent = "";
+    try {
+      const somebody = await work(Object.fromEntries(new FormData(event.target)));
+      if (!somebody) return;
+      become(somebody);
+      dialog.close();
+      await arrived();
+    } catch (error) {
+      problem.textContent = error.message;
+    }
+  }
+
+  async function arrived() {
+    part("sign-in").hidden = signedIn();
+    part("sign-out").hidden = !signedIn();
+    await listEnvironments();
+    changed();
+  }
+
+  part("with-key").addEventListener("submit", (event) =>
+    attempt(event, ({ key }) => ({ kind: "key", value: key.trim() })));
+  part("with-password").addEventListener("submit", (event) =>
+    attempt(event, async ({ email, password }) => {
+      const given = await ask("/api/auth/jwt/login", { method: "POST", form: { username: email, password } });
+      return { kind: "user", value: given.access_token };
+    }));
+  part("with-code").addEventListener("submit", (event) =>
+    attempt(event, ({ email, code }) => (part("code-field").hidden ? send(email) : verify(email, code))));
+  part("sign-in").addEventListener("click", () => open());
+  part("sign-out").addEventListener("click", async () => {
+    if (isUser()) await ask("/api/auth/logout", { method: "POST" }).catch(() => {});
+    become(null);
+    go({ env: "" });
+    await arrived();
+  });
+  part("environment").addEventListener("change", (event) => {
+    enter(event.target.value);
+    go({ env: event.target.value });
+    changed();
+  });
+
+  async function send(email) {
+    await ask("/api/auth/request-code", { method: "POST", body: { email } });
+    part("code-field").hidden = false;
+    part("with-code").querySelector("button").textContent = "Sign in with the code";
+    part("code-field").querySelector("input").focus();
+    return null;
+  }
+
+  async function verify(email, code) {
+    const given = await ask("/api/auth/verify", { method: "POST", body: { email, code } });
+    return { kind: "user", value: given.token };
+  }
+
+  function open(why = "") {
+    problem.textContent = why;
+    if (!dialog.open) dialog.showModal();
+  }
+
+  return { arrived, open };
+}
+
+/** Users choose among their environments; a key has one. */
+async function listEnvironments() {
+  part("environments").hidden = true;
+  enter("");
+  if (!isUser()) return;
+  const found = await ask("/api/envs").catch(() => []);
+  const choice = part("environment");
+  choice.replaceChildren(...found.map((one) => Object.assign(element("option", one.name), { value: one.id })));
+  const wanted = found.some((one) => one.id === view().env) ? view().env : "";
+  if (wanted) [choice.value] = [wanted];
+  enter(wanted || (found.length ? choice.value : ""));
+  part("environments").hidden = found.length < 2;
+}

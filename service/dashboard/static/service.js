@@ -1,0 +1,59 @@
+// Asks the service, as whoever is signed in. Everything here is the public API.
+
+const KEPT = "headrace.credential";
+let credential = JSON.parse(sessionStorage.getItem(KEPT) || "null");
+let environment = "";
+
+/** What the service refused, in its own words. `status` is 0 when it was not reached. */
+export class Problem extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export const signedIn = () => credential !== null;
+export const isUser = () => credential?.kind === "user";
+
+/** Be this one from now on: {kind: "key" | "user", value}, or null for nobody. */
+export function become(somebody) {
+  credential = somebody;
+  if (somebody) sessionStorage.setItem(KEPT, JSON.stringify(somebody));
+  else sessionStorage.removeItem(KEPT);
+}
+
+/** Ask of this environment from now on; without a name of the one that is active. */
+export function enter(name) {
+  environment = name;
+}
+
+/** The document that the service answers with. Raises Problem. */
+export async function ask(path, { method = "GET", body, form, signal } = {}) {
+  const headers = credentials();
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let answer;
+  try {
+    const sent = form ? new URLSearchParams(form) : body === undefined ? undefined : JSON.stringify(body);
+    answer = await fetch(path, { method, headers, body: sent, signal, credentials: "omit" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, "The service does not answer.");
+  }
+  const document = await answer.json().catch(() => null);
+  if (!answer.ok) throw new Problem(answer.status, reason(document) || `The service answers ${answer.status}.`);
+  return document && document.success === true ? document.data : document;
+}
+
+function credentials() {
+  if (!credential) return {};
+  if (credential.kind === "key") return { "x-api-key": credential.value };
+  const headers = { authorization: `Bearer ${credential.value}` };
+  if (environment) headers["x-env-id"] = environment;
+  return headers;
+}
+
+function reason(document) {
+  const detail = document?.error?.message ?? document?.detail ?? document?.message;
+  if (Array.isArray(detail)) return detail.map((one) => `${one.loc.at(-1)}: ${one.msg}`).join("; ");
+  return typeof detail === "string" ? detail : "";
+}

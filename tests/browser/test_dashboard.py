@@ -1,0 +1,184 @@
+"""The dashboard in a real browser: what it shows is what the API answers."""
+
+import re
+from datetime import UTC, datetime
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from tests.running import RunningService
+
+RANGE = "timeRange=7d&tz=America/New_York"
+XSS = '<img src=x onerror="window.hit=1">'
+SCHEMES = ("light", "dark")
+
+
+async def signed_in(page: Page, service: RunningService, query: str = RANGE) -> Page:
+    """The page, as whoever holds the service's key."""
+    await page.goto(f"/?{query}")
+    await page.fill("#with-key input", service.api_key)
+    await page.click("#with-key button")
+    await expect(page.locator("#content")).to_have_attribute("aria-busy", "false")
+    await expect(page.locator("#sign-in-dialog")).not_to_be_visible()
+    return page
+
+
+def metrics(service: RunningService, **parameters: str) -> dict:
+    asked = parameters | {"tz": "America/New_York"}
+    if "start" not in asked:
+        asked["timeRange"] = "7d"
+    return service.get("/api/v1/analytics/metrics", **asked).json()["data"]
+
+
+async def bars(page: Page, panel: str) -> dict[str, str]:
+    lines = page.locator(f"#{panel} button")
+    names = await lines.locator("span:nth-of-type(1)").all_inner_texts()
+    return dict(zip(names, await lines.locator(".figure").all_inner_texts(), strict=True))
+
+
+def written(number: float) -> str:
+    return f"{number:,}"
+
+
+async def test_nobody_sees_a_figure_before_he_has_signed_in(page, shown):
+    await page.goto("/")
+    await expect(page.locator("#sign-in-dialog")).to_be_visible()
+    assert await page.inner_text("#total-events") == "0"
+    await page.fill("#with-key input", "evp_of-nobody")
+    await page.click("#with-key button")
+    await expect(page.locator("#sign-in-problem")).to_contain_text("key")
+    await expect(page.locator("#types .empty")).to_be_visible()
+
+
+async def test_the_figures_are_those_of_the_api(page, shown):
+    await signed_in(page, shown)
+    answer = metrics(shown)
+    assert answer["totalEvents"] > 2000
+    await expect(page.locator("#total-events")).to_have_text(written(answer["totalEvents"]))
+    assert await page.inner_text("#total-users") == written(answer["uniqueUsers"])
+    assert await page.inner_text("#total-sessions") == written(answer["uniqueSessions"])
+    types = {t["eventType"]: written(t["count"]) for t in answer["eventsByType"]}
+    assert await bars(page, "types") == types
+    users = {u["userId"]: written(u["eventCount"]) for u in answer["topUsers"]}
+    assert await bars(page, "users") == users
+
+
+async def test_the_table_of_time_has_every_bucket(page, shown):
+    await signed_in(page, shown)
+    await page.click("#panel-time .bar button:has-text('Table')")
+    figures = await page.locator("#panel-time .scroll td:nth-child(2)").all_inner_texts()
+    assert figures == [written(b["count"]) for b in metrics(shown)["eventsOverTime"]]
+
+
+async def test_a_click_on_a_bar_filters_and_the_chip_takes_it_away(page, shown):
+    await signed_in(page, shown)
+    await page.click("#types button:has-text('cancelled')")
+    only = metrics(shown, eventType="cancelled")
+    await expect(page.locator("#total-events")).to_have_text(written(only["totalEvents"]))
+    assert "eventType=cancelled" in page.url
+    await page.click("#filters button")
+    await expect(page.locator("#total-events")).to_have_text(written(metrics(shown)["totalEvents"]))
+
+
+async def test_a_link_is_a_view_and_going_back_undoes_a_step(page, shown):
+    await signed_in(page, shown, f"{RANGE}&userId=UA")
+    narrow = written(metrics(shown, userId="UA")["totalEvents"])
+    await expect(page.locator("#total-events")).to_have_text(narrow)
+    await page.keyboard.press("x")
+    await expect(page.locator("#filters button")).to_have_count(0)
+    await page.go_back()
+    await expect(page.locator("#total-events")).to_have_text(narrow)
+
+
+async def test_dragging_over_the_chart_looks_closer(page, shown):
+    await signed_in(page, shown)
+    over = await page.locator(".u-over").bounding_box()
+    middle = over["y"] + over["height"] / 2
+    await page.mouse.move(over["x"] + over["width"] * 0.25, middle)
+    await page.mouse.down()
+    await page.mouse.move(over["x"] + over["width"] * 0.5, middle, steps=5)
+    await page.mouse.up()
+    await page.wait_for_url(re.compile("start="))
+    asked = re.search(r"start=([^&]+)&end=([^&]+)", page.url)
+    answer = metrics(shown, **_between(asked))
+    await expect(page.locator("#total-events")).to_have_text(written(answer["totalEvents"]))
+    assert await page.input_value("#start") < await page.input_value("#end")
+
+
+async def test_the_period_before_is_drawn_beside(page, shown):
+    await signed_in(page, shown, "timeRange=24h&tz=UTC&compare=previous")
+    await expect(page.locator("#total-events-change")).not_to_be_empty()
+    assert await page.locator(".u-legend .u-series").count() == 3
+
+
+async def test_what_is_sent_is_seen_at_once_and_pushed(page, shown):
+    await signed_in(page, shown, "timeRange=15m&tz=UTC")
+    await expect(page.locator("#freshness")).to_contain_text("live")
+    event = {"eventType": XSS, "userId": XSS, "sessionId": "s"}
+    sent = shown.post("/api/v1/events", event | {"timestamp": datetime.now(UTC).isoformat()})
+    assert sent.status_code == 202
+    await expect(page.locator("#types button").first).to_contain_text(XSS)
+    await expect(page.locator("#users button").first).to_contain_text(XSS)
+    assert await page.evaluate("window.hit") is None
+    assert await page.locator("main img").count() == 0
+
+
+async def test_files_hold_what_is_seen(page, shown):
+    await signed_in(page, shown)
+    async with page.expect_download() as waiting:
+        await page.click("#panel-types .bar button:has-text('CSV')")
+    lines = (await (await waiting.value).path()).read_text("utf-8").splitlines()
+    first = metrics(shown)["eventsByType"][0]
+    assert lines[:2] == [
+        "type,events,percent",
+        f"{first['eventType']},{first['count']},{first['percentage']:g}",
+    ]
+    async with page.expect_download() as waiting:
+        await page.click("#panel-time .bar button:has-text('PNG')")
+    assert (await (await waiting.value).path()).read_bytes().startswith(b"\x89PNG")
+
+
+async def test_no_cell_is_a_formula(page, shown):
+    await signed_in(page, shown)
+    script = "async (value) => (await import('/dashboard/files.js')).cell(value)"
+    for text in ("=1+1", "+1", "-1", "@x", "\t=1", "\r=1"):
+        assert (await page.evaluate(script, text)).lstrip('"').startswith("'")
+    assert await page.evaluate(script, -1) == "-1"
+
+
+async def test_everything_is_reached_with_the_keyboard_alone(page, shown):
+    await signed_in(page, shown)
+    for key, wanted in (("1", "timeRange=15m"), ("3", "timeRange=24h"), ("p", "compare=previous")):
+        await page.keyboard.press(key)
+        await page.wait_for_url(re.compile(wanted))
+    await page.keyboard.press("?")
+    await expect(page.locator("#help")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#help")).not_to_be_visible()
+
+
+async def test_nothing_stands_in_the_way_of_anybody(page, shown):
+    for scheme in SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        await page.goto(f"/?{RANGE}")
+        if scheme == SCHEMES[0]:
+            await signed_in(page, shown)
+        await expect(page.locator("#types button").first).to_be_visible()
+        found = (await Axe().run(page)).response["violations"]
+        assert [f"{v['id']}: {v['nodes'][0]['html']}" for v in found] == []
+
+
+async def test_it_fits_a_phone(page, shown):
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await signed_in(page, shown)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+async def test_a_refused_question_says_why(page, shown):
+    await signed_in(page, shown, "timeRange=24h&tz=Mars/Olympus")
+    await expect(page.locator("#problem")).to_contain_text("tz")
+
+
+def _between(found: re.Match[str]) -> dict[str, str]:
+    start, end = (text.replace("%3A", ":") for text in found.groups())
+    return {"start": start, "end": end}
