@@ -53,7 +53,7 @@ def test_a_route_that_declares_nothing_would_be_found():
 
 @pytest.mark.parametrize(("method", "path"), RULES)
 def test_the_document_asks_for_what_the_rule_asks(method: str, path: str):
-    if method == "HEAD" or path.startswith("/-/"):
+    if method == "HEAD" or path == "/" or path.startswith(("/-/", "/dashboard/")):
         return
     document = APP.openapi_schema.to_schema()
     rule = RULES[method, path]

@@ -56,7 +56,7 @@ def test_no_import_hides_from_the_import_rule():
         ("duckdb", {"service/storage/duckdb.py"}),
         ("nats", {"service/stream/"}),
         ("sqlalchemy", {"service/database.py", "service/accounts/"}),
-        ("litestar", {"service/app.py", "service/api/"}),
+        ("litestar", {"service/app.py", "service/api/", "service/dashboard/"}),
         ("uvicorn", {"service/server.py", "service/api/wire.py", "service/api/wire_socket.py"}),
         ("websockets", {"service/api/wire_socket.py"}),
         ("redis", {"service/shared/line.py", "service/shared/limits.py"}),
