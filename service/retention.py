@@ -32,6 +32,13 @@ _STEPS = (
 
 ReadDays = Callable[[], Awaitable[Mapping[str, int]]]
 """How many days each environment keeps that does not keep its events for ever."""
+ReadGone = Callable[[], Awaitable[Sequence[str]]]
+"""Which environments were deleted: what is known of their customers goes too."""
+
+
+async def none_gone() -> Sequence[str]:
+    """No environment was deleted."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +60,14 @@ class Retention:
         read_days: ReadDays,
         clock: Callable[[], int] = now_ms,
         piece: int = PIECE,
+        read_gone: ReadGone = none_gone,
     ) -> None:
         self._store = store
         self._rollup = rollup
         self._read_days = read_days
         self._clock = clock
         self._piece = piece
+        self._read_gone = read_gone
         self._steps = [s for s in _STEPS if has_statement(f"expire_{s}", store.dialect)]
         self._in_pieces = not has_statement("free_expired", store.dialect)
         """Whether a piece is a transaction of its own; else one piece is all there is."""
@@ -68,6 +77,7 @@ class Retention:
         while True:
             try:
                 await self.expire()
+                await self.forget_gone()
             except Retryable as error:
                 log().warning("retention.failed", error=str(error))
             await asyncio.sleep(pause)
@@ -79,6 +89,20 @@ class Retention:
         if expired:
             log().info("retention.expired", events=expired)
         return expired
+
+    async def forget_gone(self) -> None:
+        """Delete what is known of the customers of environments that were deleted."""
+        if not (gone := await self._read_gone()):
+            return
+        [left] = await self._store.fetch(Statement("customers_of", {"tenants": list(gone)}))
+        if tenants := left["tenant"].to_pylist():
+            steps = [
+                Statement(name, {"tenants": tenants})
+                for name in ("expire_customers", "free_customers")
+                if has_statement(name, self._store.dialect)
+            ]
+            await self._store.execute(*steps)
+            log().info("retention.customers_forgotten", environments=len(tenants))
 
     async def _expire(self, tenants: Sequence[str], before: int) -> int:
         expired = 0

@@ -27,7 +27,7 @@ from service.accounts import audit
 from service.accounts.audit import Actor
 from service.accounts.follower import Change, Follower
 from service.accounts.tiers import ENTERPRISE, FREE
-from service.database import Database, metadata
+from service.database import Database, heard, metadata
 from service.errors import AccountsUnavailable, NotFound
 
 DEFAULT_ENVIRONMENT = "env_default"
@@ -141,6 +141,13 @@ class Environments:
             raise AccountsUnavailable(
                 f"the accounts' database does not answer: {reason}"
             ) from error
+
+    async def deleted(self) -> Sequence[str]:
+        """The ids of those that were deleted. Raises AccountsUnavailable."""
+        gone = select(environments.c.id).where(environments.c.deleted_at.is_not(None))
+        with heard():
+            async with self._database.reading() as connection:
+                return list((await connection.execute(gone)).scalars())
 
     async def close(self) -> None:
         """Return when nothing is under way any more."""

@@ -19,6 +19,7 @@ from service.accounts.environments import (
     environments,
     new_environment,
 )
+from service.accounts.erasures import erasures
 from service.accounts.key_rows import live_keys
 from service.accounts.memberships import (
     OWNER,
@@ -231,7 +232,7 @@ async def _erase(connection: AsyncConnection, environment_id: str) -> None:
     """Everything that is left of an empty environment but its row."""
     await heed_environment(connection, environment_id)
     await end_sessions(connection, sessions.c.environment_id == environment_id)
-    for table in (invitations, members):
+    for table in (erasures, invitations, members):
         await connection.execute(delete(table).where(table.c.environment_id == environment_id))
     await connection.execute(
         update(users).where(users.c.environment_id == environment_id).values(environment_id=None)

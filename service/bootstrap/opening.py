@@ -184,7 +184,8 @@ async def _make_writing(settings: Settings, database: Database, backing: _Backin
         eraser = Eraser(erasures, store, stream, rollup)
         return Writer(stream, store, moves, settings, eraser)
 
-    retention = Retention(store, rollup, Environments(database).days_kept)
+    environments = Environments(database)
+    retention = Retention(store, rollup, environments.days_kept, read_gone=environments.deleted)
     audit = AuditLog(database, settings.audit_days)
     if settings.is_shared:
         # The mark of all is moved by what the ledger says; this writer has one for itself.

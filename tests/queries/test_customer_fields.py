@@ -5,11 +5,14 @@ import json
 import msgspec
 
 from service.query.cache import AnswerCache
+from service.query.exports import Exports
 from service.query.language.reading import read_question
 from service.query.run import Questions
 from service.settings import Settings
+from service.storage.mark import Mark
 from tests.building import TENANT, an_event
 from tests.queries.test_customers import told
+from tests.queries.test_exports import ids
 from tests.queries.test_journeys import ask
 from tests.storing import AStream, put
 
@@ -98,3 +101,11 @@ async def test_a_funnel_may_be_of_some_customers(store):
     for filters, users in (([], [2, 2]), (de, [1, 1])):
         found = await ask(store, "funnel", steps=steps, filters=filters, range=DAY)
         assert [step["users"] for step in found["rows"][0]["steps"]] == users
+
+
+async def test_the_events_of_some_customers_may_be_had_as_they_are(store):
+    await put_players(store)
+    de = [{"op": "is", "field": "customer.country", "value": "DE"}]
+    exports = Exports(store, Mark(await store.progress()), 10)
+    found = await ids(exports, json.dumps({"range": DAY, "filters": de}))
+    assert found == ["p1", "d1", "d2", "w1"]

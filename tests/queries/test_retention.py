@@ -9,6 +9,7 @@ import msgspec
 from service.ending import cancelled
 from service.errors import AccountsUnavailable
 from service.query.cache import AnswerCache
+from service.query.customers import PROFILE, Customers
 from service.query.parameters import parse_metrics
 from service.query.run import Questions
 from service.retention import DAY, Retention
@@ -152,6 +153,21 @@ async def test_the_writer_finds_nothing_lost_where_all_has_expired(store):
     await put_and_roll(store, [days_ago(0, "new")])
     await keeping(store, {TENANT: 2}).expire()
     await assert_left(store, [days_ago(0, "new")])
+
+
+async def test_the_customers_of_a_deleted_environment_go_and_no_others(store):
+    told = [an_event("p", event_type=PROFILE, payload={"n": 1})]
+    for tenant in ("env_gone", "env_kept"):
+        await put(store, told, tenant=tenant)
+
+    async def read_gone():
+        return ["env_gone", "env_without_any"]
+
+    retention = Retention(store, Rollup(store), keeping, read_gone=read_gone)
+    for _ in range(2):
+        await retention.forget_gone()
+        pages = [await Customers(store, 10).page(t) for t in ("env_gone", "env_kept")]
+        assert [[c.user_id for c in page] for page in pages] == [[], ["ada"]]
 
 
 async def test_a_failure_is_tried_again(store):

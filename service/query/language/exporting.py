@@ -111,7 +111,7 @@ def page_of_events(
         place = {name: getattr(after, name) for name in Place.__slots__}
         filters.append(Statement("filters.beyond", place))
     facts = Statement(
-        "facts.opened_rows" if paths else "facts.rows",
+        terms.facts,
         {"start": stretch.start, "end": stretch.end},
         {"columns": [Statement("fields.event")], "filters": filters, "jsons": terms.jsons()},
     )

@@ -1,0 +1,3 @@
+-- Delete all that was told of the customers of some environments.
+DELETE FROM customers
+WHERE tenant IN {tenants:Array(String)}
