@@ -1,10 +1,15 @@
-"""What keys and signing tokens share: how they look, how they are kept, how they rotate."""
+"""What keys and signing tokens share: how they look, how they are kept, how they rotate and end.
 
+Both have a table with at least `id`, `environment_id`, `expires_at`, `revoked_at` and `revision`.
+"""
+
+import math
 import secrets
 import time
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.errors import InvalidInput
@@ -52,6 +57,29 @@ def end_after(grace: float, expires_at: int | None) -> int:
 def lives_as_long(created_at: int, expires_at: int | None) -> int | None:
     """When a successor made now expires: after the span for which its predecessor was made."""
     return None if expires_at is None else now_ms() + expires_at - created_at
+
+
+def ends_at(revoked_at: int | None, expires_at: int | None) -> float:
+    """From when on a credential is refused; infinite for one that never is."""
+    if revoked_at is not None:
+        return revoked_at
+    return math.inf if expires_at is None else expires_at
+
+
+async def live_in(connection: AsyncConnection, table: Table, environment_id: str) -> int:
+    """How many credentials of an environment are good now."""
+    live = select(func.count()).where(
+        table.c.environment_id == environment_id,
+        table.c.revoked_at.is_(None),
+        or_(table.c.expires_at.is_(None), table.c.expires_at > now_ms()),
+    )
+    return (await connection.execute(live)).scalar_one()
+
+
+async def set_row(connection: AsyncConnection, table: Table, row_id: str, **changes: Any) -> None:
+    """Change a row, so that every process hears of it."""
+    changes["revision"] = await next_revision(connection, table)
+    await connection.execute(update(table).where(table.c.id == row_id).values(**changes))
 
 
 async def next_revision(connection: AsyncConnection, table: Table) -> int:

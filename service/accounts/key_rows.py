@@ -1,6 +1,5 @@
 """The table of API keys: what its rows mean, and what may be written into them."""
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,15 +11,20 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
-    func,
     insert,
-    or_,
     select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts.credentials import digest_of, next_revision, now_ms, shown
+from service.accounts.credentials import (
+    digest_of,
+    ends_at,
+    live_in,
+    next_revision,
+    now_ms,
+    set_row,
+    shown,
+)
 from service.accounts.environments import DEFAULT_ENVIRONMENT, environments
 from service.accounts.names import check_name
 from service.accounts.principals import SCOPES, Principal
@@ -96,9 +100,7 @@ class Key:
     @property
     def ends_at(self) -> float:
         """From when on it is refused; infinite for one that never is."""
-        if self.revoked_at is not None:
-            return self.revoked_at
-        return math.inf if self.expires_at is None else self.expires_at
+        return ends_at(self.revoked_at, self.expires_at)
 
 
 def key_of_row(row: RowMapping) -> Key:
@@ -152,28 +154,12 @@ def told(row: Mapping[str, Any]) -> dict[str, Any]:
     return {field: row[field] for field in ("name", "prefix", "scopes", "tier", "expires_at")}
 
 
-async def live_keys(connection: AsyncConnection, tenant: str) -> int:
-    """How many keys of an environment are good now."""
-    live = select(func.count()).where(
-        api_keys.c.environment_id == tenant,
-        api_keys.c.revoked_at.is_(None),
-        or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now_ms()),
-    )
-    return (await connection.execute(live)).scalar_one()
-
-
 async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
     """Add a row. Raises InvalidInput when its environment has as many live keys as it may."""
-    if await live_keys(connection, row["environment_id"]) >= MOST_KEYS:
+    if await live_in(connection, api_keys, row["environment_id"]) >= MOST_KEYS:
         raise InvalidInput(f"an environment has at most {MOST_KEYS} keys: revoke one first")
     revision = await next_revision(connection, api_keys)
     await connection.execute(insert(api_keys).values(**row, revision=revision))
-
-
-async def set_key(connection: AsyncConnection, key_id: str, **changes: Any) -> None:
-    """Change a row, so that every process hears of it."""
-    changes["revision"] = await next_revision(connection, api_keys)
-    await connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(**changes))
 
 
 async def find(connection: AsyncConnection, tenant: str, key_id: str) -> Key:
@@ -217,5 +203,5 @@ async def lower(connection: AsyncConnection, tenant: str, tier: str) -> int:
     )
     found = list((await connection.execute(theirs)).scalars())
     for key_id in found:
-        await set_key(connection, key_id, tier=tier)
+        await set_row(connection, api_keys, key_id, tier=tier)
     return len(found)

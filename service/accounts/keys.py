@@ -21,6 +21,7 @@ from service.accounts.credentials import (
     new_text,
     next_revision,
     now_ms,
+    set_row,
 )
 from service.accounts.environments import DEFAULT_ENVIRONMENT
 from service.accounts.follower import Change, Follower
@@ -158,7 +159,7 @@ class Keys:
             async with self._database.writing() as connection:
                 key = await key_rows.changeable(connection, tenant, key_id)
                 values = await _checked(connection, key, changes)
-                await key_rows.set_key(connection, key_id, **values)
+                await set_row(connection, api_keys, key_id, **values)
                 await audit.note(connection, by, audit.KEY_CHANGED, key_id, tenant, **values)
         await self._known.read_again()
         return await self.get(key_id, tenant)
@@ -182,9 +183,9 @@ class Keys:
                 if former.successor_id:
                     raise Conflict(f"it was rotated into {former.successor_id}: rotate that one")
                 ends = end_after(grace, former.expires_at)
-                await key_rows.set_key(connection, key_id, expires_at=ends)
+                await set_row(connection, api_keys, key_id, expires_at=ends)
                 new = await self._make(connection, _same(former), by, former.id)
-                await key_rows.set_key(connection, key_id, successor_id=new.key.id)
+                await set_row(connection, api_keys, key_id, successor_id=new.key.id)
         with suppress(AccountsUnavailable):  # it is done, and its text cannot be had again
             await self._known.read_again()
         return new
@@ -197,7 +198,7 @@ class Keys:
             async with self._database.writing() as connection:
                 key = await key_rows.find(connection, tenant, key_id)
                 if key.revoked_at is None:
-                    await key_rows.set_key(connection, key_id, revoked_at=now_ms())
+                    await set_row(connection, api_keys, key_id, revoked_at=now_ms())
                     await audit.note(connection, by, audit.KEY_REVOKED, key_id, tenant)
         await self._known.read_again()
         return await self.get(key_id, tenant)

@@ -4,7 +4,6 @@ A sender shows his token with every request and signs the body under a key deriv
 digest is all that is kept (docs/decisions/0013).
 """
 
-import math
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,11 +18,8 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
-    func,
     insert,
-    or_,
     select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,10 +30,13 @@ from service.accounts.credentials import (
     USUAL_GRACE,
     digest_of,
     end_after,
+    ends_at,
+    live_in,
     lives_as_long,
     new_text,
     next_revision,
     now_ms,
+    set_row,
     shown,
 )
 from service.accounts.environments import environments
@@ -123,9 +122,7 @@ class SigningToken:
     @property
     def ends_at(self) -> float:
         """From when on it is refused; infinite for one that never is."""
-        if self.revoked_at is not None:
-            return self.revoked_at
-        return math.inf if self.expires_at is None else self.expires_at
+        return ends_at(self.revoked_at, self.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +205,7 @@ class SigningTokens:
         with heard():
             async with self._database.writing() as connection:
                 await _live(connection, token_id, environment_id)
-                await _set(connection, token_id, **changes)
+                await set_row(connection, signing_tokens, token_id, **changes)
                 subject = (token_id, environment_id)
                 await audit.note(connection, by, audit.SIGNING_CHANGED, *subject, **changes)
         return await self._changed(token_id, environment_id)
@@ -230,9 +227,9 @@ class SigningTokens:
                 if former.successor_id:
                     raise Conflict(f"it was rotated into {former.successor_id}: rotate that one")
                 ends = end_after(grace, former.expires_at)
-                await _set(connection, token_id, expires_at=ends)
+                await set_row(connection, signing_tokens, token_id, expires_at=ends)
                 made = await _make(connection, _same(former), environment_id, by, former.id)
-                await _set(connection, token_id, successor_id=made.token.id)
+                await set_row(connection, signing_tokens, token_id, successor_id=made.token.id)
         with suppress(AccountsUnavailable):  # it is done, and its text cannot be had again
             await self._known.read_again()
         return made
@@ -245,7 +242,7 @@ class SigningTokens:
             async with self._database.writing() as connection:
                 token = await _find(connection, token_id, environment_id)
                 if token.revoked_at is None:
-                    await _set(connection, token_id, revoked_at=now_ms())
+                    await set_row(connection, signing_tokens, token_id, revoked_at=now_ms())
                     subject = (token_id, environment_id)
                     await audit.note(connection, by, audit.SIGNING_REVOKED, *subject)
         return await self._changed(token_id, environment_id)
@@ -307,21 +304,11 @@ async def _make(
     return NewSigningToken(text, await _find(connection, row["id"], environment_id))
 
 
-async def live_tokens(connection: AsyncConnection, environment_id: str) -> int:
-    """How many tokens of an environment are good now."""
-    live = select(func.count()).where(
-        signing_tokens.c.environment_id == environment_id,
-        signing_tokens.c.revoked_at.is_(None),
-        or_(signing_tokens.c.expires_at.is_(None), signing_tokens.c.expires_at > now_ms()),
-    )
-    return (await connection.execute(live)).scalar_one()
-
-
 async def _check_room(connection: AsyncConnection, environment_id: str) -> None:
     there = select(environments.c.id).where(environments.c.id == environment_id)
     if (await connection.execute(there)).first() is None:
         raise NotFound(f"there is no environment {environment_id}")
-    if await live_tokens(connection, environment_id) >= MOST_TOKENS:
+    if await live_in(connection, signing_tokens, environment_id) >= MOST_TOKENS:
         raise InvalidInput(f"an environment has at most {MOST_TOKENS} tokens: revoke one first")
 
 
@@ -339,12 +326,6 @@ async def _live(connection: AsyncConnection, token_id: str, environment_id: str)
     if token.ends_at <= now_ms():
         raise Conflict("the signing token has expired or was revoked: make a new one")
     return token
-
-
-async def _set(connection: AsyncConnection, token_id: str, **changes: Any) -> None:
-    changes["revision"] = await next_revision(connection, signing_tokens)
-    mine = update(signing_tokens).where(signing_tokens.c.id == token_id)
-    await connection.execute(mine.values(**changes))
 
 
 def _same(former: SigningToken) -> Wanted:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts import audit
 from service.accounts.callers import Caller
+from service.accounts.credentials import live_in
 from service.accounts.environments import (
     DEFAULT_ENVIRONMENT,
     Environment,
@@ -20,7 +21,7 @@ from service.accounts.environments import (
     new_environment,
 )
 from service.accounts.erasures import erasures
-from service.accounts.key_rows import live_keys
+from service.accounts.key_rows import api_keys
 from service.accounts.memberships import (
     OWNER,
     belonging,
@@ -33,7 +34,7 @@ from service.accounts.names import check_description, check_name
 from service.accounts.pages import Page, Span, rows_of
 from service.accounts.rights import known, owned, visible
 from service.accounts.sessions import Sessions, end_sessions, heed, heed_environment, sessions
-from service.accounts.signing_tokens import live_tokens
+from service.accounts.signing_tokens import signing_tokens
 from service.accounts.users import User, join, user_of, users
 from service.database import Database, heard
 from service.errors import Conflict, InvalidInput, NotFound
@@ -219,9 +220,9 @@ async def _take_out(connection: AsyncConnection, environment_id: str, user_id: s
 async def _check_empty(connection: AsyncConnection, environment_id: str) -> None:
     if environment_id == DEFAULT_ENVIRONMENT:
         raise Conflict("the default environment cannot be deleted")
-    if await live_keys(connection, environment_id):
+    if await live_in(connection, api_keys, environment_id):
         raise Conflict("the environment has live API keys: revoke them first")
-    if await live_tokens(connection, environment_id):
+    if await live_in(connection, signing_tokens, environment_id):
         raise Conflict("the environment has live signing tokens: revoke them first")
     theirs = select(func.count()).where(teams.c.environment_id == environment_id)
     if (await connection.execute(theirs)).scalar_one():
