@@ -35,6 +35,11 @@ async def environment_called(database: Database, called: str) -> Environment:
         return await environment_by_id(connection, found)
 
 
+async def id_called(database: Database, called: str | None) -> str | None:
+    """The id of the environment of this id or this name, if one is named; raises NotFound."""
+    return None if called is None else (await environment_called(database, called)).id
+
+
 async def make_environment(
     database: Database, name: str, owner: str | None, tier: str, by: Actor
 ) -> Environment:

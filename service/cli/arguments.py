@@ -59,3 +59,17 @@ class Span(click.ParamType[float]):
         if span is None:
             self.fail(f"{value!r} is neither 0 nor like 90m, 24h, 7d", param, ctx)
         return int(span[1]) * _UNITS[span[2]] / 1000
+
+
+expires = click.option(
+    "--expires", type=Expiry(), help="30d, 12h, 90m, or an ISO date. Default: never."
+)
+of_environment = click.option("--environment", help="Of this one alone: its id or name.")
+revoked_too = click.option("--all", "revoked_too", is_flag=True, help="The revoked ones too.")
+grace = click.option(
+    "--grace",
+    type=Span(),
+    default="24h",
+    show_default=True,
+    help="How long the former one stays valid beside the new one: 90m, 24h, 7d; 0: not at all.",
+)

@@ -6,7 +6,7 @@ import re
 import rich_click as click
 
 from service.accounts.tiers import TIERS
-from service.cli.arguments import Expiry, Span
+from service.cli.arguments import expires, grace, of_environment, revoked_too
 from service.cli.program import settings_here
 from service.cli.showing import as_json, screen
 
@@ -32,7 +32,7 @@ def keys() -> None:
     show_default=True,
     help="Comma list of ingest, read, sql, admin.",
 )
-@click.option("--expires", type=Expiry(), help="30d, 12h, 90m, or an ISO date. Default: never.")
+@expires
 @click.option("--environment", help="Its id or name. Default: the default environment.")
 @click.option(
     "--tier", type=click.Choice(TIERS), help="At most its environment's. Default: that one."
@@ -68,8 +68,8 @@ def keys_create(
 
 
 @keys.command("list")
-@click.option("--all", "revoked_too", is_flag=True, help="The revoked keys too.")
-@click.option("--environment", help="Of this one alone: its id or name.")
+@revoked_too
+@of_environment
 @as_json
 def keys_list(revoked_too: bool, environment: str | None, as_json: bool) -> None:
     """The keys and when each was used last. Of a key itself only the beginning is known.
@@ -87,13 +87,7 @@ def keys_list(revoked_too: bool, environment: str | None, as_json: bool) -> None
 
 @keys.command("rotate")
 @click.argument("key_id")
-@click.option(
-    "--grace",
-    type=Span(),
-    default="24h",
-    show_default=True,
-    help="How long the former key stays valid beside the new one: 90m, 24h, 7d; 0: not at all.",
-)
+@grace
 def keys_rotate(key_id: str, grace: float) -> None:
     """Make a successor of a key and print it, alone, on stdout. It is shown only now.
 

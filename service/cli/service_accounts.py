@@ -4,6 +4,7 @@ import asyncio
 
 import rich_click as click
 
+from service.cli.arguments import revoked_too
 from service.cli.program import settings_here
 from service.cli.showing import as_json, screen
 
@@ -45,7 +46,7 @@ def service_accounts_create(email: str, name: str, environment: str | None, days
 
 @service_accounts.command("list")
 @click.argument("email")
-@click.option("--all", "revoked_too", is_flag=True, help="The revoked ones too.")
+@revoked_too
 @as_json
 def service_accounts_list(email: str, revoked_too: bool, as_json: bool) -> None:
     """The service accounts of a user, and when each was used last.

@@ -4,7 +4,7 @@ import asyncio
 
 import rich_click as click
 
-from service.cli.arguments import Expiry, Span
+from service.cli.arguments import expires, grace, of_environment, revoked_too
 from service.cli.program import settings_here
 from service.cli.showing import as_json, screen
 
@@ -33,7 +33,7 @@ def signing() -> None:
     help="The one derivation that is accepted: hkdf, hkdf-swapped or shell. Default: all of them.",
 )
 @click.option("--nonce", is_flag=True, help="Requests must carry a time and a nonce.")
-@click.option("--expires", type=Expiry(), help="30d, 12h, 90m, or an ISO date. Default: never.")
+@expires
 def signing_create(
     account: str,
     workspace: str,
@@ -59,8 +59,8 @@ def signing_create(
 
 
 @signing.command("list")
-@click.option("--all", "revoked_too", is_flag=True, help="The revoked tokens too.")
-@click.option("--environment", help="Of this one alone: its id or name.")
+@revoked_too
+@of_environment
 @as_json
 def signing_list(revoked_too: bool, environment: str | None, as_json: bool) -> None:
     """The tokens, when each was used last, and with which derivation.
@@ -77,13 +77,7 @@ def signing_list(revoked_too: bool, environment: str | None, as_json: bool) -> N
 
 @signing.command("rotate")
 @click.argument("token_id")
-@click.option(
-    "--grace",
-    type=Span(),
-    default="24h",
-    show_default=True,
-    help="How long the former token stays valid beside the new one: 90m, 24h, 7d; 0: not at all.",
-)
+@grace
 def signing_rotate(token_id: str, grace: float) -> None:
     """Make a successor of a token and print it, alone, on stdout. It is shown only now.
 

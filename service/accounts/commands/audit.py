@@ -8,8 +8,7 @@ from dataclasses import replace
 from service.accounts.audit_log import Asked, AuditLog, Entry
 from service.accounts.commands.opened import opened_accounts
 from service.accounts.commands.shown import Screen, iso
-from service.accounts.governing import environment_called
-from service.database import Database
+from service.accounts.governing import id_called
 from service.settings import Settings
 
 _PAUSE = 1.0
@@ -19,7 +18,7 @@ _PAUSE = 1.0
 async def list_entries(settings: Settings, asked: Asked, screen: Screen) -> None:
     """Show the newest entries that are wanted, the newest last; raises NotFound."""
     async with opened_accounts(settings) as database:
-        asked = replace(asked, environment_id=await _id_of(database, asked.environment_id))
+        asked = replace(asked, environment_id=await id_called(database, asked.environment_id))
         page = await AuditLog(database, settings.audit_days).page(asked)
     screen.show(list(reversed(page.entries)), _COLUMNS)
 
@@ -27,7 +26,7 @@ async def list_entries(settings: Settings, asked: Asked, screen: Screen) -> None
 async def follow(settings: Settings, asked: Asked, screen: Screen) -> None:
     """Show the newest entries, then each new one a line, until interrupted; raises NotFound."""
     async with opened_accounts(settings) as database:
-        asked = replace(asked, environment_id=await _id_of(database, asked.environment_id))
+        asked = replace(asked, environment_id=await id_called(database, asked.environment_id))
         log = AuditLog(database, settings.audit_days)
         entries = list(reversed((await log.page(asked)).entries))
         number = entries[-1].number if entries else 0
@@ -37,10 +36,6 @@ async def follow(settings: Settings, asked: Asked, screen: Screen) -> None:
                 _say(entry, screen)
             await asyncio.sleep(_PAUSE if len(entries) < asked.limit else 0)
             entries = list(await log.newer(number, asked))
-
-
-async def _id_of(database: Database, called: str | None) -> str | None:
-    return None if called is None else (await environment_called(database, called)).id
 
 
 def _say(entry: Entry, screen: Screen) -> None:

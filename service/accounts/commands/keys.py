@@ -5,15 +5,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from service.accounts.commands.opened import opened_accounts, operator
+from service.accounts.commands.opened import environment_of, opened_accounts, operator
 from service.accounts.commands.shown import Screen, day, state
 from service.accounts.environments import DEFAULT_ENVIRONMENT
-from service.accounts.governing import environment_called
+from service.accounts.governing import environment_called, id_called
 from service.accounts.key_rows import Key, api_keys, key_of_row, written
 from service.accounts.keys import Keys, NewKey
 from service.accounts.sealing import Sealing
 from service.database import Database
-from service.errors import NotFound
 from service.settings import Settings
 
 
@@ -50,7 +49,7 @@ async def list_keys(
 ) -> None:
     """Show the keys of an environment, of all with None; of those that ended only if asked."""
     async with opened_accounts(settings) as database:
-        tenant = (await environment_called(database, environment)).id if environment else None
+        tenant = await id_called(database, environment)
         keys = [key for key in await _all(database) if tenant in (None, key.tenant)]
     live = [key for key in keys if ended_too or key.revoked_at is None]
     screen.show(live, _COLUMNS)
@@ -59,14 +58,14 @@ async def list_keys(
 async def rotate_key(settings: Settings, key_id: str, grace: float, sealing: Sealing) -> NewKey:
     """Rotate a key. Raises NotFound, Conflict as `Keys.rotate` does."""
     async with opened_accounts(settings) as database:
-        tenant = await _tenant_of(database, key_id)
+        tenant = await environment_of(database, api_keys, "key", key_id)
         return await Keys(database, sealing).rotate(key_id, grace, tenant, operator())
 
 
 async def revoke_key(settings: Settings, key_id: str) -> Key:
     """End a key for good; raises NotFound when there is none of this id."""
     async with opened_accounts(settings) as database:
-        tenant = await _tenant_of(database, key_id)
+        tenant = await environment_of(database, api_keys, "key", key_id)
         return await Keys(database).revoke(key_id, tenant, operator())
 
 
@@ -75,16 +74,6 @@ async def _all(database: Database) -> Sequence[Key]:
     async with database.reading() as connection:
         rows = await connection.execute(select(api_keys).order_by(*order))
     return [key_of_row(row) for row in rows.mappings()]
-
-
-async def _tenant_of(database: Database, key_id: str) -> str:
-    """The environment that a key belongs to; raises NotFound."""
-    one = select(api_keys.c.environment_id).where(api_keys.c.id == key_id)
-    async with database.reading() as connection:
-        found: str | None = (await connection.execute(one)).scalar_one_or_none()
-    if found is None:
-        raise NotFound(f"there is no key {key_id}")
-    return found
 
 
 _COLUMNS: Mapping[str, Callable[[Key], str]] = {

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
+from sqlalchemy import Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.accounts.audit import Actor
@@ -14,7 +15,7 @@ from service.accounts.environments import Environments
 from service.accounts.keys import BOOTSTRAP_SCOPES, Keys
 from service.accounts.sealing import Sealing
 from service.database import Database, open_database, upgrade
-from service.errors import AccountsUnavailable
+from service.errors import AccountsUnavailable, NotFound
 from service.settings import Settings
 
 _LONGEST_LOAN_MS = 24 * 3600 * 1000
@@ -60,6 +61,16 @@ async def borrowed_key(
             yield new.text
         finally:
             await keys.revoke(new.key.id, by=operator())
+
+
+async def environment_of(database: Database, table: Table, what: str, row_id: str) -> str:
+    """The environment that a key or a signing token belongs to; raises NotFound."""
+    one = select(table.c.environment_id).where(table.c.id == row_id)
+    async with database.reading() as connection:
+        found: str | None = (await connection.execute(one)).scalar_one_or_none()
+    if found is None:
+        raise NotFound(f"there is no {what} {row_id}")
+    return found
 
 
 def operator() -> Actor:

@@ -7,7 +7,7 @@ from service.accounts.addresses import account_of
 from service.accounts.callers import Caller
 from service.accounts.commands.opened import opened_accounts, operator
 from service.accounts.commands.shown import Screen, day, state
-from service.accounts.governing import environment_called
+from service.accounts.governing import id_called
 from service.accounts.service_accounts import ServiceAccount, ServiceAccounts
 from service.accounts.sessions import Sessions, SignedIn
 from service.accounts.tokens import Tokens
@@ -55,7 +55,7 @@ async def _of_user(
     """The service accounts of a user, for whom the operator speaks."""
     async with opened_accounts(settings) as database:
         user = await Users(database).find(account_of(email))
-        named = (await environment_called(database, environment)).id if environment else None
+        named = await id_called(database, environment)
         sessions = Sessions(database, tokens)
         try:
             yield (

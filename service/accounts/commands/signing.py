@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import select
-
-from service.accounts.commands.opened import opened_accounts, operator
+from service.accounts.commands.opened import environment_of, opened_accounts, operator
 from service.accounts.commands.shown import Screen, day, state
 from service.accounts.environments import DEFAULT_ENVIRONMENT, Environments
 from service.accounts.governing import environment_called
@@ -16,7 +14,6 @@ from service.accounts.signing_tokens import (
     signing_tokens,
 )
 from service.database import Database
-from service.errors import NotFound
 from service.settings import Settings
 
 
@@ -45,14 +42,14 @@ async def list_tokens(
 async def rotate_token(settings: Settings, token_id: str, grace: float) -> NewSigningToken:
     """Rotate a token. Raises NotFound, Conflict as `SigningTokens.rotate` does."""
     async with opened_accounts(settings) as database:
-        tenant = await _tenant_of(database, token_id)
+        tenant = await environment_of(database, signing_tokens, "signing token", token_id)
         return await SigningTokens(database).rotate(token_id, tenant, grace, operator())
 
 
 async def revoke_token(settings: Settings, token_id: str) -> SigningToken:
     """End a token for good; raises NotFound."""
     async with opened_accounts(settings) as database:
-        tenant = await _tenant_of(database, token_id)
+        tenant = await environment_of(database, signing_tokens, "signing token", token_id)
         return await SigningTokens(database).revoke(token_id, tenant, operator())
 
 
@@ -62,15 +59,6 @@ async def _tokens_of(database: Database, called: str | None) -> Sequence[Signing
         return await tokens.list((await environment_called(database, called)).id)
     everywhere = await Environments(database).list()
     return [token for each in everywhere for token in await tokens.list(each.id)]
-
-
-async def _tenant_of(database: Database, token_id: str) -> str:
-    one = select(signing_tokens.c.environment_id).where(signing_tokens.c.id == token_id)
-    async with database.reading() as connection:
-        found: str | None = (await connection.execute(one)).scalar_one_or_none()
-    if found is None:
-        raise NotFound(f"there is no signing token {token_id}")
-    return found
 
 
 _COLUMNS: Mapping[str, Callable[[SigningToken], str]] = {
