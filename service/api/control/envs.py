@@ -21,7 +21,7 @@ from service.api.control.said import (
     SIGNED_IN_ALWAYS,
     WRONG,
 )
-from service.api.forms import read_form
+from service.api.forms import read_form, said_in
 from service.api.guards import ACTS, BELONGS_TO_IT, IS_KNOWN, OWNS_IT
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
 
@@ -173,7 +173,7 @@ class EnvironmentRoutes:
 
 def _values(form: NewEnvironment | EnvironmentChanges) -> dict[str, Any]:
     """What was said, as the core takes it."""
-    values = {k: v for k, v in msgspec.structs.asdict(form).items() if v is not UNSET}
+    values = said_in(form)
     if "description" in values:
         values["description"] = values["description"] or ""
     if "retention_configuration" in values:

@@ -23,7 +23,7 @@ from service.api.control.said import (
     SIGNED_IN_ALWAYS,
     WRONG,
 )
-from service.api.forms import read_form
+from service.api.forms import read_form, said_in
 from service.api.guards import BELONGS_TO_IT, IS_KNOWN, OWNS_HERE, OWNS_IT
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
 
@@ -118,7 +118,7 @@ class TeamRoutes:
         """Change a team."""
         caller = await self._entrance.caller(request, OWNS_IT)
         form = await read_form(request, TeamChanges)
-        values = {k: v for k, v in msgspec.structs.asdict(form).items() if v is not UNSET}
+        values = said_in(form)
         if "description" in values:
             values["description"] = values["description"] or ""
         changed = await self._teams.change(caller, _team_id(request), **values)

@@ -21,7 +21,7 @@ from service.api.control.said import (
     WRONG,
     refused,
 )
-from service.api.forms import read_form
+from service.api.forms import read_form, said_in
 from service.api.guards import IS_HIMSELF, IS_KNOWN
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
 
@@ -100,8 +100,7 @@ class UserRoutes:
 
     async def _patch(self, request: Request[Any, Any, Any], user_id: str | None) -> Answer:
         caller = await self._entrance.caller(request, IS_HIMSELF)
-        form = msgspec.structs.asdict(await read_form(request, UserChanges))
-        values = {name: value for name, value in form.items() if value is not UNSET}
+        values = said_in(await read_form(request, UserChanges))
         if "active_env_id" in values:
             values["environment_id"] = values.pop("active_env_id")
         changed = await self._people.change(caller, user_id or caller.user.id, **values)
