@@ -72,6 +72,10 @@ class Accounts:
         await self.sign_in.request_code(email)
         return await self.sign_in.verify(email, self.letters.code)
 
+    async def signed_in(self, email: str) -> dict[str, str]:
+        """What this user shows who has just begun a session."""
+        return {"authorization": f"Bearer {await self.token(email)}"}
+
     async def token(self, email: str) -> str:
         """The token of a session of this user's, which costs no letter."""
         async with self.database.writing() as connection:

@@ -1,30 +1,21 @@
 """`GET /api/v1/audit`: who may see which changes."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from tests.api.edge import Edge, running
-from tests.signing import Accounts, opened_accounts
+from tests.api.edge import Edge
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 PATH = "/api/v1/audit"
 
 
 @pytest.fixture
-async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
-    async with opened_accounts(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def edge(accounts: Accounts) -> AsyncIterator[Edge]:
-    async with running(**vars(accounts)) as edge:
-        yield edge
+async def edge(house: Edge) -> Edge:
+    """With real accounts behind it."""
+    return house
 
 
 class Away:
@@ -32,10 +23,6 @@ class Away:
 
     def reading(self) -> None:
         raise OperationalError(None, None, OSError("the disk is gone"))
-
-
-async def signed_in(accounts: Accounts, email: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {await accounts.token(email)}"}
 
 
 async def entries(edge: Edge, headers: dict[str, str], query: str = "") -> list[dict[str, Any]]:
@@ -50,7 +37,7 @@ async def make_key(edge: Edge, headers: dict[str, str], **wanted: Any) -> httpx2
 
 
 async def test_a_change_over_http_tells_who_what_when_and_from_where(edge, accounts):
-    ada = await signed_in(accounts, ADA)
+    ada = await accounts.signed_in(ADA)
     made = (await make_key(edge, ada)).json()["data"]
     (entry,) = await entries(edge, ada, "?action=key.")
     user = await accounts.users.find(ADA)
@@ -62,10 +49,10 @@ async def test_a_change_over_http_tells_who_what_when_and_from_where(edge, accou
 
 
 async def test_no_secret_is_in_the_log(edge, accounts):
-    ada = await signed_in(accounts, ADA)
+    ada = await accounts.signed_in(ADA)
     key = (await make_key(edge, ada)).json()["data"]["apiKey"]
     await edge.client.post("/api/auth/request-code", json={"email": BOB})
-    await edge.client.post("/api/auth/logout", headers=await signed_in(accounts, ADA))
+    await edge.client.post("/api/auth/logout", headers=await accounts.signed_in(ADA))
     told = repr(await entries(edge, ada, "?all=true"))
     assert "session.ended" in told
     for secret in (key, accounts.letters.code, ada["authorization"].split()[1]):
@@ -73,7 +60,7 @@ async def test_no_secret_is_in_the_log(edge, accounts):
 
 
 async def test_an_owner_sees_his_environment_and_a_key_with_admin_does_too(edge, accounts):
-    ada, bob = await signed_in(accounts, ADA), await signed_in(accounts, BOB)
+    ada, bob = await accounts.signed_in(ADA), await accounts.signed_in(BOB)
     await make_key(edge, ada)
     made = (await make_key(edge, bob, scopes=["admin"])).json()["data"]
     admin = {"x-api-key": made["apiKey"]}
@@ -95,7 +82,7 @@ async def test_a_key_that_ends_another_is_the_actor(edge, accounts):
 
 
 async def test_a_superuser_may_see_everything_and_nobody_else(edge, accounts):
-    ada, bob = await signed_in(accounts, ADA), await signed_in(accounts, BOB)
+    ada, bob = await accounts.signed_in(ADA), await accounts.signed_in(BOB)
     await edge.client.post("/api/auth/request-code", json={"email": BOB})
     everything = await entries(edge, ada, "?all=true")
     assert (everything[0]["action"], everything[0]["subject"]) == ("code.asked", "b…@example.com")
@@ -111,7 +98,7 @@ async def mine(edge: Edge, headers: dict[str, str]) -> list[tuple[str, str | Non
 
 
 async def test_everybody_reads_what_he_did_and_what_was_done_to_his_account(edge, accounts):
-    ada, bob = await signed_in(accounts, ADA), await signed_in(accounts, BOB)
+    ada, bob = await accounts.signed_in(ADA), await accounts.signed_in(BOB)
     him = await accounts.users.find(BOB)
     await edge.client.patch(f"/api/users/{him.id}", json={"name": "Bob"}, headers=ada)
     await make_key(edge, bob)
@@ -126,18 +113,18 @@ async def test_everybody_reads_what_he_did_and_what_was_done_to_his_account(edge
 
 
 async def test_what_was_done_to_who_had_the_address_before_is_not_told(edge, accounts):
-    await signed_in(accounts, ADA)
-    bob = await signed_in(accounts, BOB)
+    await accounts.signed_in(ADA)
+    bob = await accounts.signed_in(BOB)
     gone = await accounts.users.find(BOB)
     await edge.client.delete(f"/api/envs/{gone.environment_id}", headers=bob)
     deleted = await edge.client.delete(f"/api/users/{gone.id}", headers=bob)
     assert deleted.status_code == 204, deleted.text
-    again = await mine(edge, await signed_in(accounts, BOB))
+    again = await mine(edge, await accounts.signed_in(BOB))
     assert [action for action, _ in again] == ["session.begun", "user.made"]
 
 
 async def test_the_cursor_leads_through_all_pages(edge, accounts):
-    ada = await signed_in(accounts, ADA)
+    ada = await accounts.signed_in(ADA)
     for n in range(5):
         await make_key(edge, ada, name=f"k{n}")
     names, query = [], "?action=key.made&limit=2"
@@ -162,13 +149,13 @@ async def test_the_cursor_leads_through_all_pages(edge, accounts):
     ],
 )
 async def test_what_makes_no_sense_is_refused_with_its_field(edge, accounts, query, field):
-    answer = await edge.client.get(f"{PATH}?{query}", headers=await signed_in(accounts, ADA))
+    answer = await edge.client.get(f"{PATH}?{query}", headers=await accounts.signed_in(ADA))
     error = answer.json()["error"]
     assert (answer.status_code, error["details"]) == (400, {"field": field})
 
 
 async def test_a_database_that_does_not_answer_is_503(edge, accounts):
-    ada = await signed_in(accounts, ADA)
+    ada = await accounts.signed_in(ADA)
     accounts.audit._database = Away()
     answer = await edge.client.get(PATH, headers=ada)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "ACCOUNTS_UNAVAILABLE")

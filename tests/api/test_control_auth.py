@@ -1,26 +1,18 @@
 """Registering, signing in and out with a password, as the control face's document says it."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.api.control import ADA, BOB, PASSWORD, Person, complaint, logged_in, registered
-from tests.api.edge import Edge, running
-from tests.signing import Accounts, opened_accounts
+from tests.api.edge import Edge
+from tests.signing import Accounts
 
 
 @pytest.fixture
-async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
-    async with opened_accounts(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def edge(accounts: Accounts) -> AsyncIterator[Edge]:
-    async with running(**vars(accounts)) as edge:
-        yield edge
+async def edge(house: Edge) -> Edge:
+    """With real accounts behind it."""
+    return house
 
 
 async def register(edge: Edge, body: Any):

@@ -1,38 +1,26 @@
 """Keys over HTTP after they were made: shown, changed, rotated, by whom that is for."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.api.edge import Edge, an_event, running
-from tests.signing import Accounts, opened_accounts
+from tests.api.edge import Edge, an_event
+from tests.signing import Accounts
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 PATH = "/api/auth/api-key"
 
 
 @pytest.fixture
-async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
-    async with opened_accounts(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def edge(accounts: Accounts) -> AsyncIterator[Edge]:
-    async with running(**vars(accounts)) as edge:
-        yield edge
+async def edge(house: Edge) -> Edge:
+    """With real accounts behind it."""
+    return house
 
 
 @pytest.fixture
 async def ada(accounts: Accounts) -> dict[str, str]:
-    return await signed_in(accounts, ADA)
-
-
-async def signed_in(accounts: Accounts, email: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {await accounts.token(email)}"}
+    return await accounts.signed_in(ADA)
 
 
 async def call(
@@ -94,7 +82,7 @@ async def test_what_is_not_named_in_a_change_stays(edge, ada):
 async def test_another_tenants_key_is_not_there(edge, ada, accounts, method):
     made = await make(edge, ada)
     path = f"/{made['keyId']}" + ("/rotate" if method == "POST" else "")
-    answer = await call(edge, method, await signed_in(accounts, BOB), path, {})
+    answer = await call(edge, method, await accounts.signed_in(BOB), path, {})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
     assert await statuses(edge, made) == [202]
 
@@ -145,8 +133,8 @@ async def test_a_change_that_makes_no_sense_is_refused_with_its_field(edge, ada,
 
 
 async def test_a_tier_beyond_the_environments_is_forbidden(edge, accounts):
-    await signed_in(accounts, ADA)
-    bob = await signed_in(accounts, BOB)
+    await accounts.signed_in(ADA)
+    bob = await accounts.signed_in(BOB)
     made = await make(edge, bob)
     answer = await call(edge, "PATCH", bob, f"/{made['keyId']}", {"tier": "pro"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FORBIDDEN")

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -25,7 +24,7 @@ from tests.api.edge import (
     running,
 )
 from tests.house.tables import routes
-from tests.signing import Accounts, opened_accounts
+from tests.signing import Accounts
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 TOKEN_OF_THE_OPERATOR = "operator"
@@ -97,12 +96,6 @@ class RecordedStream(Stream):
     async def publish(self, tenant: str, *rest: Any) -> Any:
         self._tenants.add(tenant)
         return await super().publish(tenant, *rest)
-
-
-@pytest.fixture
-async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
-    async with opened_accounts(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Signing in over HTTP, as the events face's document says it; and the keys of who has."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,9 @@ ADA = "ada@example.com"
 
 
 @pytest.fixture
-async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
-    async with opened_accounts(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def edge(accounts: Accounts) -> AsyncIterator[Edge]:
-    async with running(**vars(accounts)) as edge:
-        yield edge
+async def edge(house: Edge) -> Edge:
+    """With real accounts behind it."""
+    return house
 
 
 class Away:

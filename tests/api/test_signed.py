@@ -2,9 +2,7 @@
 
 import hmac
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -16,7 +14,7 @@ from service.accounts.signing_tokens import SCHEMES, Wanted
 from service.api.signed.records import KINDS
 from service.errors import IngestionUnavailable
 from tests.api.edge import Edge, running
-from tests.signing import Accounts, opened_accounts
+from tests.signing import Accounts
 
 ACC, WS = "acc1", "ws1"
 DEPOSIT = "events/deposit"
@@ -54,15 +52,9 @@ class Partner:
 
 
 @pytest.fixture
-async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
-    async with opened_accounts(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def edge(accounts: Accounts) -> AsyncIterator[Edge]:
-    async with running(**vars(accounts)) as edge:
-        yield edge
+async def edge(house: Edge) -> Edge:
+    """With real accounts behind it."""
+    return house
 
 
 async def a_partner(edge: Edge, accounts: Accounts, **wanted: Any) -> Partner:

@@ -3,8 +3,6 @@
 import gzip
 import json
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -17,22 +15,16 @@ from service.accounts.signatures import Signatures
 from service.shared.nonces import NoNonces
 from tests.api.edge import Edge, an_event, running
 from tests.documented import sign
-from tests.signing import SECRET, Accounts, opened_accounts
+from tests.signing import SECRET, Accounts
 
 PATH = "/api/v1/events"
 BODY = json.dumps(an_event(eventId="signed")).encode()
 
 
 @pytest.fixture
-async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
-    async with opened_accounts(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def edge(accounts: Accounts) -> AsyncIterator[Edge]:
-    async with running(**vars(accounts)) as edge:
-        yield edge
+async def edge(house: Edge) -> Edge:
+    """With real accounts behind it."""
+    return house
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """`/api/v1/signing-tokens`: made, listed, changed, rotated and revoked over HTTP."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
 from service.errors import Forbidden
-from tests.api.edge import Edge, running
-from tests.signing import Accounts, opened_accounts
+from tests.api.edge import Edge
+from tests.signing import Accounts
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 PATH = "/api/v1/signing-tokens"
@@ -17,24 +15,14 @@ PAIR = {"accountId": "acc1", "workspaceId": "ws1"}
 
 
 @pytest.fixture
-async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
-    async with opened_accounts(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def edge(accounts: Accounts) -> AsyncIterator[Edge]:
-    async with running(**vars(accounts)) as edge:
-        yield edge
+async def edge(house: Edge) -> Edge:
+    """With real accounts behind it."""
+    return house
 
 
 @pytest.fixture
 async def ada(accounts: Accounts) -> dict[str, str]:
-    return await signed_in(accounts, ADA)
-
-
-async def signed_in(accounts: Accounts, email: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {await accounts.token(email)}"}
+    return await accounts.signed_in(ADA)
 
 
 async def call(
@@ -96,7 +84,7 @@ async def test_what_is_not_named_in_a_change_stays(edge, ada):
 async def test_another_tenants_token_is_not_there(edge, ada, accounts, method):
     made = await make(edge, ada)
     path = f"/{made['tokenId']}" + ("/rotate" if method == "POST" else "")
-    answer = await call(edge, method, await signed_in(accounts, BOB), path, {})
+    answer = await call(edge, method, await accounts.signed_in(BOB), path, {})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
 
 
