@@ -160,6 +160,8 @@ def _ask(
     named = _FORMAT.search(text)
     kind = named[1] if named else given.get("default_format", "TabSeparated")
     bare = _NO_SETTINGS_CLAUSE.match(text)
+    if bare and settings.get("readonly") == "1":  # which no clause can tell the engine here
+        raise ChdbError("Code: 164. DB::Exception: Cannot execute query in readonly mode.")
     if settings and not bare:
         text = text[: named.start()] if named else text
         text += f"\nSETTINGS {_clause(settings)}\nFORMAT {kind}"

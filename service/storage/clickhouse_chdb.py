@@ -7,6 +7,7 @@ carries out definitions, a few ask, and one ends what the others no longer want 
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -30,6 +31,8 @@ QUESTION_MEMORY = 1_000_000_000
 """Bytes of memory that one question may use."""
 
 _CALL = "log_comment"
+_PONG = b"1\n"
+_MOST_DRAINS = 100
 _numbers = itertools.count(1)
 
 Answer = TypeVar("Answer")
@@ -72,17 +75,14 @@ class InProcess:
     ) -> pa.Table:
         def work(client: Client) -> pa.Table:
             _cap(client, timeout)
-            answer = client.raw_query(text, parameters=dict(values), fmt=format_of(costs))
-            return table_in(answer, costs)
+            return table_in(_answer(client, text, values, format_of(costs)), costs)
 
         return await self._run(self._asking, work, reading=True)
 
     async def consult(self, query: Query, timeout: float) -> pa.Table:
         def work(client: Client) -> pa.Table:
-            answer = client.raw_query(
-                query.text, parameters=dict(query.values), fmt=format_of(costs=True)
-            )
-            return table_in(answer, costs=True)
+            form = format_of(costs=True)
+            return table_in(_answer(client, query.text, query.values, form), costs=True)
 
         async with self._consulting.borrow() as lane:
             try:
@@ -136,6 +136,27 @@ class InProcess:
         with self._ending:
             call = {"call": client.get_client_setting(_CALL)}
             self._ender.command(*bound(Statement("end_call", call), "clickhouse"))
+
+
+def _answer(client: Client, text: str, values: Mapping[str, Any], form: str) -> bytes:
+    """What the engine answers. Of a question that fails nothing is left for the next one.
+
+    The engine puts what such a one has written already before the next answer of the same handle.
+    """
+    try:
+        answer: bytes = client.raw_query(text, parameters=dict(values), fmt=form)
+    except ClickHouseError:
+        _drain(client)
+        raise
+    return answer
+
+
+def _drain(client: Client) -> None:
+    """Ask for nothing until nothing else comes; this may be ended too, by who ended the other."""
+    for _ in range(_MOST_DRAINS):
+        with suppress(ClickHouseError):
+            if client.raw_query(*bound(Statement("ping", {}), "clickhouse"), fmt="TSV") == _PONG:
+                return
 
 
 def _cap(client: Client, timeout: float | None) -> None:

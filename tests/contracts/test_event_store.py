@@ -198,6 +198,20 @@ async def test_a_cancelled_append_is_there_or_not_or_pending(store):
         assert (await store.progress(), await stored(store)) == (group.after, 20_000)
 
 
+async def test_what_a_caller_left_unread_is_in_nobodys_answer(store):
+    await put(store, [f"e{n}" for n in range(1000)])
+    for _ in range(3):
+        for costs in (True, False):
+            asked = [Statement("ids_between", EVERYTHING)] * 100
+            task = asyncio.create_task(store.fetch(*asked, costs=costs))
+            await asyncio.sleep(0.05)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            for _ in range(4):
+                [counted] = await store.fetch(Statement("rows_between", EVERYTHING), costs=costs)
+                assert counted.to_pylist() == [{"rows": 1000}]
+
+
 async def test_an_answer_knows_what_the_engine_read_for_it(store):
     await put(store, [f"e{n}" for n in range(100)])
     asked = [Statement("ids_between", EVERYTHING)] * 2
