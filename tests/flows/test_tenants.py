@@ -25,7 +25,7 @@ from tests.flows.tenants.stories import STEPS, act, doors, everything
 from tests.servers import Server, url_of_valkey
 from tests.whole import Whole, the_whole_service
 
-CASES = int(os.environ.get("HEADRACE_TEST_CASES", "6"))
+CASES = int(os.environ.get("HEADRACE_TEST_CASES", "5"))
 """How many stories of two tenants are made up."""
 
 NOBODY_S = {
@@ -40,6 +40,7 @@ NOBODY_S = {
     "is about himself alone, and names nobody": ["POST /api/users/me/change-password"],
     "keeps and finds nothing": [
         "POST /api/smt/process_mapper", "POST /api/envs/check-byok-credentials",
+        "POST /flags", "POST /decide",
     ],
     "is for superusers, and of the whole installation": [
         "GET /api/users/export-all", "POST /api/users/import-all",
@@ -134,7 +135,7 @@ def test_nor_do_they_where_processes_share_answers_and_limits(tmp_path: Path, va
 
     before = taken_over()
     with start(tmp_path, change=shared, redis_url=url_of_valkey(valkey)) as whole:
-        never_meet(whole)
+        never_meet(whole, cases=max(2, CASES // 2))
     assert taken_over() > before
 
 

@@ -1,5 +1,6 @@
 """What a tenant asks: each answer is that of his own events, computed or kept."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from service.query.customers import ATTRIBUTES, PROFILE
 from tests.flows.tenants.side import DAY, METRICS, Event, Side
 
 NUMBERS = "/api/v1/analytics/numbers"
+EXPORT = "/api/v1/analytics/events/export"
 CUSTOMERS = "/api/v1/customers"
 OF_THEDATA = {"start_time": DAY["start"], "end_time": DAY["end"], "interval": "1d"}
 GONE = "gone"
@@ -54,11 +56,31 @@ def select(mine: Side, other: Side) -> None:
 
 
 def follow_users(mine: Side, other: Side) -> None:
-    """How many of his users begin a funnel."""
+    """How many of his users begin a funnel, and how much they do in their sessions."""
     asked = {"steps": [{"event": "type 1"}, {"event": "type 2"}], "range": DAY}
     begun = {event["userId"] for event in mine.of_the_day({"eventType": "type 1"})}
     [row] = _rows(mine, "funnel", asked)
     assert row["steps"][0]["users"] == len(begun)
+    rows = _rows(mine, "sessions", {"range": DAY})
+    assert sum(row["metrics"]["events"] for row in rows) == sum(
+        event["userId"] != "" for event in mine.of_the_day()
+    )
+
+
+def export(mine: Side, other: Side) -> None:
+    """His events as they are, asked for both ways."""
+    mine.asked(METRICS, **DAY)
+    for answer in (
+        mine.call("GET", EXPORT, params=DAY),
+        mine.call("POST", EXPORT, json={"range": DAY}),
+    ):
+        assert answer.status_code == 200, answer.text
+        told = Counter(_of_line(json.loads(line)) for line in answer.text.splitlines())
+        assert told == Counter(map(_of_line, mine.of_the_day()))
+
+
+def _of_line(event: Event) -> tuple[str, str, str]:
+    return event["eventType"], event["userId"] or "", event["sessionId"] or ""
 
 
 def ask_thedata(mine: Side, other: Side) -> None:

@@ -21,25 +21,25 @@ _ELSEWHERE = {*_PARTNERS, "user_id", "event_id", "event_time", "metadata"}
 def send(mine: Side, other: Side, events: Sequence[Event], key: str | None) -> None:
     """Events with the ids that both use, or with those that an idempotency key gives them."""
     sent = {"events": [_as_sent(event, key) for event in events]}
-    told = _taken(mine, "/api/v1/events/batch", sent, key)["data"]
-    _keep(mine, events, key, told, told["duplicates"])
+    told = taken(mine, "/api/v1/events/batch", sent, key)["data"]
+    keep(mine, events, key, told, told["duplicates"])
 
 
 def send_one(mine: Side, other: Side, event: Event) -> None:
-    told = _taken(mine, "/api/v1/events", event)["data"]
-    _keep(mine, [event], None, told, told["duplicate"])
+    told = taken(mine, "/api/v1/events", event)["data"]
+    keep(mine, [event], None, told, told["duplicate"])
 
 
 def ingest(mine: Side, other: Side, events: Sequence[Event], key: str | None) -> None:
     """The same, in the words of the thedata face."""
     sent = [_snake(_as_sent(event, key)) for event in events]
-    told = _taken(mine, "/v1/ingest/events/batch", sent, key)
-    _keep(mine, events, key, told, told["duplicates"])
+    told = taken(mine, "/v1/ingest/events/batch", sent, key)
+    keep(mine, events, key, told, told["duplicates"])
 
 
 def ingest_one(mine: Side, other: Side, event: Event) -> None:
-    told = _taken(mine, "/v1/ingest/events", _snake(event))
-    _keep(mine, [event], None, told, told["duplicate"])
+    told = taken(mine, "/v1/ingest/events", _snake(event))
+    keep(mine, [event], None, told, told["duplicate"])
 
 
 def ingest_points(mine: Side, other: Side, events: Sequence[Event]) -> None:
@@ -48,12 +48,12 @@ def ingest_points(mine: Side, other: Side, events: Sequence[Event]) -> None:
         {"name": "price", "value": event["payload"]["price"], **_snake(event, "timestamp")}
         for event in events
     ]
-    told = _taken(mine, "/v1/ingest/metrics", points)
+    told = taken(mine, "/v1/ingest/metrics", points)
     nobody = {"eventType": "metric", "userId": "", "sessionId": ""}
     kept = [
         {**event, **nobody, "payload": {"price": event["payload"]["price"]}} for event in events
     ]
-    _keep(mine, kept, None, told, told["duplicates"])
+    keep(mine, kept, None, told, told["duplicates"])
 
 
 def push(mine: Side, other: Side, name: str, event: Event, in_path: bool) -> None:
@@ -91,18 +91,19 @@ def follow_up(mine: Side) -> None:
     mine.sent["mark"] += 1
     nobody = {"userId": "", "sessionId": "", "payload": {}}
     mark = {"eventType": "mark", "eventId": f"mark {mine.sent['mark']}", "timestamp": iso_now()}
-    told = _taken(mine, "/v1/ingest/events", _snake(mark))
-    _keep(mine, [{**mark, **nobody}], None, told, told["duplicate"])
+    told = taken(mine, "/v1/ingest/events", _snake(mark))
+    keep(mine, [{**mark, **nobody}], None, told, told["duplicate"])
 
 
-def _taken(mine: Side, path: str, sent: Any, key: str | None = None) -> Any:
+def taken(mine: Side, path: str, sent: Any, key: str | None = None) -> Any:
+    """What he is told, whose events were taken."""
     headers = {} if key is None else {"idempotency-key": key}
     answer = mine.call("POST", path, json=sent, headers=headers)
     assert answer.status_code in {200, 202}, answer.text
     return answer.json()
 
 
-def _keep(
+def keep(
     mine: Side, events: Sequence[Event], key: str | None, told: Mapping[str, Any], known: int
 ) -> None:
     """These were sent, and told to be `known` already."""

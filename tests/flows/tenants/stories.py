@@ -19,12 +19,19 @@ from tests.flows.tenants.asking import (
     ask,
     ask_thedata,
     count_all,
+    export,
     follow,
     follow_users,
     look_at_customers,
     query,
     select,
     sum_up,
+)
+from tests.flows.tenants.dropping_in import (
+    POSTHOG,
+    SEGMENT,
+    call_as_segment,
+    capture_as_posthog,
 )
 from tests.flows.tenants.forgetting import erase
 from tests.flows.tenants.governing import (
@@ -55,6 +62,7 @@ LOOKS: list[Step] = [
     select,
     follow_users,
     ask_thedata,
+    export,
     listen,
     count_all,
     follow,
@@ -115,6 +123,13 @@ SENDING = some.one_of(
     _to(send_one, event=EVENTS),
     _to(ingest_one, event=EVENTS),
     _to(ingest_points, events=_SEVERAL),
+    _to(
+        call_as_segment,
+        kind=some.sampled_from(SEGMENT),
+        event=EVENTS,
+        in_batch=some.booleans(),
+    ),
+    _to(capture_as_posthog, path=some.sampled_from(POSTHOG), event=EVENTS),
     _to(push, name=some.sampled_from(list(KINDS)), event=EVENTS, in_path=some.booleans()),
 )
 STEPS = some.lists(
@@ -152,7 +167,15 @@ def doors() -> list[tuple[bool, Step]]:
         for number, name in enumerate(KINDS)
         for in_path in (True, False)
     ]
-    both = _both([*ours, *partners])
+    drop_ins: list[Step] = [
+        *(partial(capture_as_posthog, path=path, event=_event(50)) for path in POSTHOG),
+        *(
+            partial(call_as_segment, kind=kind, event=_event(51 + number), in_batch=in_batch)
+            for number, kind in enumerate(SEGMENT)
+            for in_batch in (True, False)
+        ),
+    ]
+    both = _both([*ours, *partners, *drop_ins])
     return [one for number, one in enumerate(both) if number % 4 != 3]
 
 
