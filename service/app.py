@@ -42,6 +42,7 @@ from service.api.questions.live import LiveRoutes
 from service.api.questions.numbers import Numbers
 from service.api.questions.query import QueryRoute
 from service.api.questions.receipts import ReceiptRoutes
+from service.api.questions.saved import SavedRoutes
 from service.api.questions.sql import SqlRoute
 from service.api.rate_limits import Turnstile, telling
 from service.api.served import Asking
@@ -89,7 +90,9 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
     health = Health(service.started_at, service.ready, _pings(service))
     taking = Taking(gate, service.ingest, mark, service.settings)
     arrivals = Arrivals(gate, turnstile, service.ingest, service.settings)
-    audience = Audience(gate, turnstile, service.tickets, service.live, Subjects(questions))
+    audience = Audience(
+        gate, turnstile, service.tickets, service.live, Subjects(questions, service.shelf)
+    )
     handlers = [
         *Door(taking).routes(),
         *StatsRoute(gate, questions).routes(),
@@ -99,6 +102,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *Journeys(asking, questions).routes(),
         *SqlRoute(asking, questions).routes(),
         *ExportRoutes(gate, asking, service.exports).routes(),
+        *SavedRoutes(gate, turnstile, asking, service.saved, service.shelf).routes(),
         *CustomerRoutes(gate, service.customers).routes(),
         *ErasureRoutes(gate, turnstile, service.forgetting).routes(),
         *LiveRoutes(audience, service.settings).routes(),

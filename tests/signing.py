@@ -17,6 +17,7 @@ from service.accounts.keys import Keys
 from service.accounts.partners import Partners
 from service.accounts.passwords import Passwords
 from service.accounts.registry import Registry
+from service.accounts.saved import SavedQuestions
 from service.accounts.sealing import Sealing
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk, SignIn, Welcome
@@ -63,6 +64,7 @@ class Accounts:
     limits: LocalLimits
     audit: AuditLog
     signing_tokens: SigningTokens
+    saved: SavedQuestions
     partners: Partners
     full: set[str]
     """Environments that have events."""
@@ -103,7 +105,7 @@ async def opened_accounts(
     environments, keys = Environments(database), Keys(database, sealing)
     signatures = Signatures(database, sealing, LocalNonces(), 300)
     await environments.ensure_default()
-    signing_tokens = SigningTokens(database)
+    signing_tokens, saved = SigningTokens(database), SavedQuestions(database)
     users, letters, limits = Users(database, owner), Letters(), LocalLimits()
     sessions = Sessions(database, Tokens(secrets[0], secrets[1:]))
     desk = Desk(Codes(secrets[0]), users, sessions, letters, limits)
@@ -124,6 +126,7 @@ async def opened_accounts(
             full=full,
             audit=AuditLog(database, days=400),
             signing_tokens=signing_tokens,
+            saved=saved,
             partners=Partners(signing_tokens, LocalNonces(), 300),
         )
     finally:
@@ -132,4 +135,5 @@ async def opened_accounts(
         await keys.close()
         await environments.close()
         await signing_tokens.close()
+        await saved.close()
         await database.close()

@@ -21,11 +21,12 @@ from service.api.bodies import JSON as JSON_TYPE
 from service.api.bodies import ClientGone, content_type, read_body
 from service.api.guards import Gate, Rule
 from service.api.openapi import document, refusal, text_parameter
-from service.api.sheets import Table, etag_of, form_asked, sheet_of
+from service.api.sheets import Encode, Table, etag_of, form_asked, sheet_of
 from service.errors import InvalidInput, NotCountedYet
 from service.events import now_ms
 from service.formats.choice import JSON as JSON_FORM
 from service.formats.choice import Format
+from service.formats.encoders import encoded
 from service.query.cache import Served
 from service.receipts import Receipts
 from service.storage.mark import Mark
@@ -111,7 +112,7 @@ class Asking:
         asked = parse(body, now_ms())
         served = await while_heard(request.receive, question(tenant, asked, at_least))
         if tabled is None or form is JSON_FORM:
-            return self._answer(served, headers.get(b"if-none-match"), _told(served, began))
+            return self.document(served, headers, began)
         name = scope["path"].rstrip("/").rpartition("/")[2]
         return await self.file(served, headers, form, partial(tabled, asked), name)
 
@@ -144,14 +145,28 @@ class Asking:
             raise NotCountedYet("the events of this receipt are not counted yet")
         return position
 
+    def document(self, served: Served, headers: Headers, began: float) -> Answer:
+        """The answer as JSON, with what it took since `began` (of `time.perf_counter`)."""
+        return self._answer(served, headers.get(b"if-none-match"), _told(served, began))
+
+    def keeping(self, seconds: float) -> "Asking":
+        """The same for answers that are kept for another time."""
+        return Asking(self._gate, self._receipts, self._mark, seconds)
+
     async def file(
-        self, served: Served, headers: Headers, form: Format, table: Table, name: str
+        self,
+        served: Served,
+        headers: Headers,
+        form: Format,
+        table: Table,
+        name: str,
+        encode: Encode = encoded,
     ) -> Answer:
         """The rows of an answer as a file; what else is to be said of it stands in headers."""
         shared = self._shared(served, etag_of(served, form))
         if _has(shared, headers.get(b"if-none-match")):
             return Answer(304, b"", *shared)
-        content, about = await sheet_of(served, form, table, name)
+        content, about = await sheet_of(served, form, table, name, encode)
         length = (b"content-length", b"%d" % len(content))
         source = (b"x-source", _source(served).encode())
         return Answer(200, content, *about, length, source, *shared)

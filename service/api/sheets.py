@@ -10,7 +10,6 @@ import pyarrow as pa
 from service.api.answers import Header, Headers, iso
 from service.api.openapi import refusal, text_parameter
 from service.formats.choice import JSON, TABLES, Format, format_asked
-from service.formats.encoders import encoded
 from service.query.cache import Served
 
 SHEETS = (JSON, *TABLES)
@@ -23,6 +22,7 @@ FORM_ANSWERS = [refusal(406, "There is no such form; the message names those the
 
 Table = Callable[[Mapping[str, Any]], pa.Table]
 """Makes a table of a document, as JSON is read."""
+Encode = Callable[[Format, pa.Table], bytes]
 
 
 def form_asked(
@@ -40,11 +40,11 @@ def etag_of(served: Served, form: Format) -> bytes:
 
 
 async def sheet_of(
-    served: Served, form: Format, table: Table, name: str
+    served: Served, form: Format, table: Table, name: str, encode: Encode
 ) -> tuple[bytes, Sequence[Header]]:
     """The rows of an answer as a file of that name, and the headers that go with it."""
     document = msgspec.json.decode(served.document)
-    content = await asyncio.to_thread(lambda: encoded(form, table(document)))
+    content = await asyncio.to_thread(lambda: encode(form, table(document)))
     told = [*file_headers(form, name), (b"x-as-of", iso(served.as_of).encode())]
     if cursor := document.get("cursor"):
         told.append((b"x-next-cursor", cursor.encode()))

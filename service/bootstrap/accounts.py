@@ -7,6 +7,7 @@ from service.accounts.addresses import account_of
 from service.accounts.codes import Codes
 from service.accounts.environments import Environments
 from service.accounts.keys import Keys
+from service.accounts.saved import SavedQuestions
 from service.accounts.sealing import Sealing
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import Desk
@@ -30,6 +31,7 @@ class Accounts:
     keys: Keys
     signing_tokens: SigningTokens
     users: Users
+    saved: SavedQuestions
 
 
 async def open_accounts(settings: Settings, parts: AsyncExitStack) -> Accounts:
@@ -45,7 +47,9 @@ async def open_accounts(settings: Settings, parts: AsyncExitStack) -> Accounts:
     await environments.ensure_default(chosen[settings.public_metrics])
     await keys.ensure_bootstrap(settings.bootstrap_api_key)
     users = Users(database, _owner(settings))
-    return Accounts(database, environments, sealing, keys, signing_tokens, users)
+    saved = SavedQuestions(database)
+    parts.push_async_callback(saved.close)
+    return Accounts(database, environments, sealing, keys, signing_tokens, users, saved)
 
 
 async def open_signatures(

@@ -8,6 +8,7 @@ from service.accounts.environments import Environments
 from service.accounts.keys import Keys
 from service.accounts.partners import Partners
 from service.accounts.registry import Registry
+from service.accounts.saved import SavedQuestions
 from service.accounts.sessions import Sessions
 from service.accounts.sign_in import SignIn
 from service.accounts.signatures import Signatures
@@ -21,6 +22,7 @@ from service.query.customers import Customers
 from service.query.exports import Exports
 from service.query.live import Live
 from service.query.run import Questions
+from service.query.saved.shelf import Shelf
 from service.receipts import Receipts
 from service.retention import Retention
 from service.rollup import Rollup
@@ -61,6 +63,8 @@ class Answering:
     customers: Customers
     forgetting: Forgetting
     exports: Exports
+    saved: SavedQuestions
+    shelf: Shelf
     live: Live
     partners: Partners
     way: Way

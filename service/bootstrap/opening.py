@@ -40,6 +40,8 @@ from service.query.customers import Customers
 from service.query.exports import Exports
 from service.query.live import Live
 from service.query.run import Questions
+from service.query.saved.definition import KEPT
+from service.query.saved.shelf import Shelf
 from service.query.share import Share
 from service.receipts import Receipts
 from service.retention import Retention
@@ -243,6 +245,8 @@ async def _make_answering(
         customers=Customers(store, settings.query_timeout),
         forgetting=Forgetting(Erasures(accounts.database), store, stream, mark),
         exports=Exports(store, mark, settings.query_timeout),
+        saved=accounts.saved,
+        shelf=_shelf(settings, parts, accounts, backing, questions),
         live=live,
         partners=Partners(accounts.signing_tokens, nonces, settings.signing_window),
         way=_way(settings, accounts, backing),
@@ -250,6 +254,31 @@ async def _make_answering(
         started_at=time.time(),
         follows=await _follow(parts, backing, writer),
     )
+
+
+def _shelf(
+    settings: Settings,
+    parts: AsyncExitStack,
+    accounts: Accounts,
+    backing: _Backing,
+    questions: Questions,
+) -> Shelf:
+    """Saved questions, answered; those that are kept for a time of their own in this process."""
+    store, stream, mark = backing.store, backing.stream, backing.mark
+    by_time: dict[int | None, Questions] = {None: questions}
+    for seconds in KEPT:
+        cache = AnswerCache(seconds, _KEPT_ANSWERS, _KEPT_BYTES)
+        parts.push_async_callback(cache.close)
+        by_time[seconds] = Questions(store, stream, cache, settings, mark)
+
+    async def find(tenant: str, name: str) -> str:
+        return (await accounts.saved.find(tenant, name)).definition
+
+    return Shelf(find, by_time)
+
+
+_KEPT_ANSWERS, _KEPT_BYTES = 1_000, 16 * 1024 * 1024
+"""Answers to saved questions that are kept for each time, and bytes of them."""
 
 
 def _holds_events(questions: Questions) -> Callable[[str], Awaitable[bool]]:

@@ -17,12 +17,14 @@ class Format:
     ending: str
     others: tuple[str, ...] = ()
     """Further media types by which it is asked for."""
+    version: str = ""
 
     @property
     def content_type(self) -> bytes:
         """What an answer in it says that it is."""
+        version = f"; version={self.version}" if self.version else ""
         charset = "; charset=utf-8" if self.media.startswith("text/") else ""
-        return f"{self.media}{charset}".encode()
+        return f"{self.media}{version}{charset}".encode()
 
 
 JSON = Format("json", "application/json", "json")
@@ -31,6 +33,12 @@ NDJSON = Format("ndjson", "application/x-ndjson", "ndjson", ("application/jsonl"
 PARQUET = Format("parquet", "application/vnd.apache.parquet", "parquet")
 ARROW = Format("arrow", "application/vnd.apache.arrow.stream", "arrows")
 
+PROMETHEUS = Format("prometheus", "text/plain", "prom", version="0.0.4")
+GRAFANA = Format("grafana", "application/json", "json")
+SERIES = Format("grafana-series", "application/json", "json")
+
+DRAWN = (PROMETHEUS, GRAFANA, SERIES)
+"""What a table can be written as for programs that draw it."""
 TABLES = (CSV, NDJSON, PARQUET, ARROW)
 """What any table can be written as."""
 

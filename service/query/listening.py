@@ -9,7 +9,11 @@ from hashlib import blake2b
 
 from service.query.cache import Served
 
-_RANGE = re.compile(rb'"timeRange":\{[^}]*\}')
+_SLIDING = re.compile(
+    rb'"(?:timeRange|range|compare)":\{"start":"[^"]*","end":"[^"]*"\}|"cursor":"[^"]*"'
+)
+"""What of a document moves on with the time alone. No text of a caller's looks like it: quotation
+marks inside texts have a backslash before them."""
 _ID = re.compile(r"([0-9a-f]{1,15})-([0-9a-f]{16})")
 
 
@@ -39,12 +43,12 @@ class State:
 
     served: Served
     digest: str
-    """Of what makes a difference: all but `timeRange`, which slides."""
+    """Of what makes a difference: all but the ranges, which slide."""
     received: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(cls, served: Served) -> "State":
-        settled = _RANGE.sub(b"", served.document, count=1)
+        settled = _SLIDING.sub(b"", served.document)
         return cls(served, blake2b(settled, digest_size=8).hexdigest())
 
     @property

@@ -170,6 +170,13 @@ class Exports:
             self.running -= 1
 
 
+class Shelf:
+    """Has nothing saved."""
+
+    async def asked(self, tenant: str, name: str, *_: Any) -> Any:
+        raise NotFound("there is no such saved question")
+
+
 class Customers:
     """Knows ada alone."""
 
@@ -274,6 +281,8 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         customers=Customers(),
         forgetting=None,
         exports=Exports(),
+        saved=None,
+        shelf=Shelf(),
         live=Live(mark, settings.live_listeners, settings.live_per_environment),
         ingest=Ingest(publisher, receipts, settings),
         rollup=None,

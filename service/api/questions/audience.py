@@ -10,10 +10,10 @@ from service.api.guards import QUERIES, READS, Gate
 from service.api.rate_limits import Turnstile
 from service.api.served import parameters_of
 from service.api.watch import Right, Watch
-from service.errors import InvalidInput
-from service.query.listening import Listener, Seen
+from service.errors import InvalidInput, MissingKey
+from service.query.listening import Listener, Seen, Subject
 from service.query.live import Live
-from service.query.subjects import Subjects
+from service.query.subjects import SAVED, Subjects
 
 EVERY_MOST = 60
 """Seconds that somebody may want between two answers."""
@@ -46,7 +46,7 @@ class Audience:
         """Raise what `join` would, unless it is that there are too many."""
         raw = parameters_of(scope["query_string"])
         right = await self._right(scope, raw)
-        self._subjects.find(right.tenant, *_question(raw))
+        await self._subject(right, raw)
         _every(raw)
 
     async def join(self, scope: Mapping[str, Any]) -> "Seat":
@@ -56,11 +56,18 @@ class Audience:
         """
         raw = parameters_of(scope["query_string"])
         right = await self._right(scope, raw)
-        subject = self._subjects.find(right.tenant, *_question(raw))
+        subject = await self._subject(right, raw)
         stranger = "" if right.credential else self._turnstile.address_of(scope)
         listener = await self._live.listen(subject, _every(raw), _seen(scope, raw), stranger)
         self._watch.add(listener, right)
         return Seat(listener, right, self)
+
+    async def _subject(self, right: Right, raw: Mapping[str, str]) -> Subject:
+        """What is listened to. Public metrics do not open what is saved: it may see payloads."""
+        what, rest = _question(raw)
+        if what == SAVED and not right.credential:
+            raise MissingKey("saved questions are not public: send an API key in x-api-key")
+        return await self._subjects.find(right.tenant, what, rest)
 
     def leave(self, listener: Listener, right: Right) -> None:
         """The listener has gone."""
@@ -100,7 +107,7 @@ class Seat:
 
 def _question(raw: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
     rest = {name: value for name, value in raw.items() if name not in _OURS}
-    return raw.get("what", "metrics"), rest
+    return raw.get("what", SAVED if "saved" in raw else "metrics"), rest
 
 
 def _every(raw: Mapping[str, str]) -> float:

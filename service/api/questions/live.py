@@ -73,7 +73,8 @@ class LiveRoutes:
 
 
 QUESTION = [
-    text_parameter("what", "Which question it is.", ["metrics", "numbers"]),
+    text_parameter("what", "Which question it is.", ["metrics", "numbers", "saved"]),
+    text_parameter("saved", "Of a saved question: its name; its own parameters stand beside it."),
     text_parameter("every", f"Seconds between two documents, 1 to {EVERY_MOST}; 1 by default."),
     text_parameter("ticket", "Instead of a credential: what `POST …/live/ticket` gave."),
     text_parameter("lastEventId", "As `Last-Event-ID`, for clients that cannot send headers."),
