@@ -24,6 +24,7 @@ from loadtests.processes import Failed, allow_many_files, headrace
 from loadtests.questions import cached, pollers, uncached
 from loadtests.scale import SCALES, Scale
 from loadtests.shared import shared
+from loadtests.signed import signed
 
 _Found = TypeVar("_Found")
 
@@ -80,6 +81,7 @@ async def _events_in(scale: Scale) -> list[Figure]:
         return [
             *await _told("single events", lambda: singles(scale, service)),
             *(sent := await _told("batches", lambda: batches(scale, service))),
+            *await _told("signed batches", lambda: signed(scale, service, folder)),
             *await _told("freshness", lambda: freshness(scale, service, _maximum(sent))),
             *await _told("live answers", lambda: live(scale, service)),
         ]

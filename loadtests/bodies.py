@@ -65,16 +65,16 @@ class Events:
             whole[at:], (count, EVENT_BYTES - 1), (EVENT_BYTES, 1)
         )
         first = bytes(rows[: EVENT_BYTES - 1])
-        self._number = _column(padded, first, b"evt_" + run.encode() + b"_", 10)
-        self._session = _column(padded, first, b"session_", 10)
-        self._second = _column(padded, first, b'"timestamp":"', 19)
+        self._number = column(padded, first, b"evt_" + run.encode() + b"_", 10)
+        self._session = column(padded, first, b"session_", 10)
+        self._second = column(padded, first, b'"timestamp":"', 19)
         self._numbers = numbers
 
     def next(self) -> bytearray:
         number = next(self._numbers)
-        self._number[:] = _digits(number)
-        self._session[:] = _digits(number // _BATCHES_A_SESSION)
-        self._second[:] = np.frombuffer(_second(int(time.time()) - 1), np.uint8)
+        self._number[:] = digits(number)
+        self._session[:] = digits(number // _BATCHES_A_SESSION)
+        self._second[:] = np.frombuffer(second_of(int(time.time()) - 1), np.uint8)
         return self._request
 
 
@@ -96,15 +96,18 @@ def _event(run: str, number: int) -> bytes:
     return msgspec.json.encode(event).replace(b'"/"', b'"/%b"' % page[:short].encode())
 
 
-def _column(rows: np.ndarray, first: bytes, after: bytes, width: int) -> np.ndarray:
+def column(rows: np.ndarray, first: bytes, after: bytes, width: int) -> np.ndarray:
+    """Where all rows have what stands in the first one after this text, to be written over."""
     start = first.index(after) + len(after)
     return rows[:, start : start + width]
 
 
-def _digits(number: int) -> np.ndarray:
+def digits(number: int) -> np.ndarray:
+    """A number as ten digits."""
     return np.frombuffer(_NUMBER % number, np.uint8)
 
 
 @lru_cache(1)
-def _second(second: int) -> bytes:
+def second_of(second: int) -> bytes:
+    """A moment in ISO 8601, to the second, in UTC."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()

@@ -23,8 +23,10 @@ import numpy as np
 import uvloop
 
 from loadtests.bodies import Events, Question
+from loadtests.signed_bodies import SignedEvents
 
 SAMPLE_SECONDS = 0.5
+_Requests = Question | Events | SignedEvents
 _AT_STORE = re.compile(rb"server-timing: store;dur=([\d.]+)")
 
 
@@ -34,7 +36,7 @@ class Load(msgspec.Struct, kw_only=True, frozen=True):
     port: int
     paths: Sequence[str]
     """Questions are asked in turn by each connection; events all go to the first."""
-    what: Literal["question", "event", "batch"]
+    what: Literal["question", "event", "batch", "signed"]
     headers: Mapping[str, str] = {}
     connections: int
     seconds: float
@@ -90,7 +92,7 @@ class Sent(msgspec.Struct, kw_only=True):
 class _Connection(asyncio.Protocol):
     """One connection with at most one request under way."""
 
-    def __init__(self, run: "_Run", requests: Question | Events) -> None:
+    def __init__(self, run: "_Run", requests: _Requests) -> None:
         self._run = run
         self._requests = requests
         self._due = 0.0
@@ -218,7 +220,7 @@ class _Run:
             patience -= time.monotonic() - before
         self._ended.set()
 
-    async def _connect(self, requests: Question | Events) -> _Connection:
+    async def _connect(self, requests: _Requests) -> _Connection:
         _, connection = await asyncio.get_running_loop().create_connection(
             lambda: _Connection(self, requests), "127.0.0.1", self._load.port
         )
@@ -250,14 +252,14 @@ class _Run:
         )
 
 
-def _requests(load: Load) -> list[Question | Events]:
+def _requests(load: Load) -> list[_Requests]:
     """The requests of each connection."""
     if load.what == "question":
         return [Question(load.paths, load.headers) for _ in range(load.connections)]
-    size = load.batch if load.what == "batch" else 0
+    size = 0 if load.what == "event" else load.batch
     run, numbers = secrets.token_hex(4), itertools.count()
-    path = load.paths[0]
-    return [Events(path, load.headers, size, run, numbers) for _ in range(load.connections)]
+    path, kind = load.paths[0], SignedEvents if load.what == "signed" else Events
+    return [kind(path, load.headers, size, run, numbers) for _ in range(load.connections)]
 
 
 def _length(answer: bytes, end: int) -> int:

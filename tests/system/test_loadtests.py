@@ -26,6 +26,7 @@ def test_the_bench_measures_the_service_from_end_to_end() -> None:
     for section in (
         "Single events",
         "Batches of 500",
+        "Signed batches",
         "counted, p50",
         "pushed, p50",
         "304",

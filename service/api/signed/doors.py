@@ -4,13 +4,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 from typing import Any, Literal
 
 import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope
+from xxhash import xxh3_128_hexdigest
 
 from service.accounts.partners import Partners, SignedBody
 from service.accounts.signing_tokens import SigningToken
@@ -21,6 +21,7 @@ from service.api.openapi import Said, body_of, change, document, read, text_para
 from service.api.signed.problems import Refusal
 from service.api.signed.records import KINDS, Fault, Faulty, Kind, Workspace, events_of, schema_of
 from service.errors import InvalidInput, InvalidSignature, MissingKey, UnsupportedMedia
+from service.events import Event, tenant_seed
 from service.ingest import Ingest, Verdict
 from service.limits import Limit, Limits
 from service.query.customers import Customers
@@ -89,14 +90,20 @@ class SignedDoors:
 
     async def _take(self, request: Request[Any, Any, Any], kind: Kind) -> Answer:
         token, body = await self._signed(request)
-        workspace = Workspace(token.account_id, token.workspace_id)
-        events = events_of(kind, body, workspace)
-        if kind.table == "customers":
-            await self._desk.customers.name_tellings(token.environment_id, events)
-        verdict = await self._desk.ingest.accept(token.environment_id, events, whole=True)
+        tenant = token.environment_id
+        # Not kept here: the events are freed before the stream answers, while still warm.
+        verdict = await self._desk.ingest.accept(
+            tenant, await self._events(kind, token, body), whole=True
+        )
         if verdict.rejected:
             raise Faulty(_faults(kind, verdict))
         return json_answer(200, self._received(kind, token, verdict))
+
+    async def _events(self, kind: Kind, token: SigningToken, body: bytes) -> Sequence[Event]:
+        events = events_of(kind, body, Workspace(token.account_id, token.workspace_id))
+        if kind.table == "customers":
+            await self._desk.customers.name_tellings(token.environment_id, events)
+        return events
 
     async def _signed(self, request: Request[Any, Any, Any]) -> tuple[SigningToken, bytes]:
         """Whose request it is, and its body, before any of it is read as anything."""
@@ -115,7 +122,7 @@ class SignedDoors:
         return token, body
 
     def _received(self, kind: Kind, token: SigningToken, verdict: Verdict) -> Received:
-        ids = [_record_id(token.environment_id, event_id or "") for event_id in verdict.event_ids]
+        ids = _record_ids(token.environment_id, verdict.event_ids)
         message = f"{len(ids)} {kind.about}(s) sent to the stream successfully"
         destination = f"{self._desk.settings.engine}:///{kind.table}"
         return Received(message, ids, len(ids), EVENTS, destination)
@@ -171,9 +178,9 @@ def _faults(kind: Kind, verdict: Verdict) -> Sequence[Fault]:
     ]
 
 
-def _record_id(tenant: str, event_id: str) -> str:
-    name = f"{tenant}\0{event_id}".encode()
-    return f"rec_{blake2b(name, digest_size=12).hexdigest()}"
+def _record_ids(tenant: str, event_ids: Sequence[str | None]) -> list[str]:
+    seed, digest = tenant_seed(tenant), xxh3_128_hexdigest
+    return [f"rec_{digest((event_id or '').encode(), seed)[:24]}" for event_id in event_ids]
 
 
 _refused = partial(document, kind=Refusal)
