@@ -11,6 +11,10 @@ from tests.running import RunningService
 RANGE = "timeRange=7d&tz=America/New_York"
 XSS = '<img src=x onerror="window.hit=1">'
 SCHEMES = ("light", "dark")
+MAKE_ENVIRONMENT = """async () => {
+  const { ask } = await import("/dashboard/service.js");
+  return (await ask("/api/envs", { method: "POST", body: { name: "another" } })).id;
+}"""
 
 
 async def signed_in(page: Page, service: RunningService, query: str = RANGE) -> Page:
@@ -18,9 +22,22 @@ async def signed_in(page: Page, service: RunningService, query: str = RANGE) -> 
     await page.goto(f"/?{query}")
     await page.fill("#with-key input", service.api_key)
     await page.click("#with-key button")
-    await expect(page.locator("#content")).to_have_attribute("aria-busy", "false")
+    await expect(page.locator("#overview")).to_have_attribute("aria-busy", "false")
     await expect(page.locator("#sign-in-dialog")).not_to_be_visible()
     return page
+
+
+async def with_code(page: Page, service: RunningService, query: str) -> None:
+    """The page, as the service's owner."""
+    await page.goto(f"/?{query}")
+    await page.fill("#with-code [name=email]", "ada@example.com")
+    await page.click("#with-code button")
+    await expect(page.locator("#code-field")).to_be_visible()
+    letter = sorted((service.data_dir / "outbox").iterdir(), key=lambda p: p.stat().st_mtime)[-1]
+    code = re.search(r"\b\d{6}\b", letter.read_text("utf-8"))[0]
+    await page.fill("#with-code [name=code]", code)
+    await page.click("#with-code button")
+    await expect(page.locator("#sign-in-dialog")).not_to_be_visible()
 
 
 def metrics(service: RunningService, **parameters: str) -> dict:
@@ -155,6 +172,46 @@ async def test_everything_is_reached_with_the_keyboard_alone(page, shown):
     await expect(page.locator("#help")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(page.locator("#help")).not_to_be_visible()
+
+
+async def test_a_funnel_is_counted_and_its_address_is_a_link_to_it(page, shown):
+    await signed_in(page, shown)
+    await page.click("[data-view=funnel]")
+    for at, step in enumerate(("departed", "arrived")):
+        await page.locator("#step-list input").nth(at).fill(step)
+    await page.click("#steps button:has-text('Count')")
+    body = {"range": "7d", "window": "24h", "steps": [{"event": "departed"}, {"event": "arrived"}]}
+    answer = shown.post("/api/v1/analytics/funnel", body).json()["data"]["rows"][0]["steps"]
+    wanted = {f"{n}. {s['name']}": written(s["users"]) for n, s in enumerate(answer, 1)}
+    await expect(page.locator("#funnel-steps .figure")).to_have_text(list(wanted.values()))
+    await page.goto(page.url)
+    await expect(page.locator("#funnel-steps .figure")).to_have_text(list(wanted.values()))
+
+
+async def test_a_user_signs_in_with_a_code_and_makes_a_key_and_ends_it(page, shown):
+    page.on("dialog", lambda asked: asked.accept())
+    await with_code(page, shown, "view=keys")
+    await page.fill("#new-key [name=name]", XSS)
+    await page.click("#new-key button")
+    key = await page.inner_text("#made-key code")
+    assert shown.get("/api/v1/events/stats", key=key).status_code == 200
+    await page.click("#key-list tr:has-text('onerror') button")
+    await expect(page.locator("#key-list tr:has-text('onerror')")).to_have_count(0)
+    await page.click("#sign-out")
+    await expect(page.locator("#sign-in-dialog")).to_be_visible()
+    await expect(page.locator("#key-list")).to_be_empty()
+
+
+async def test_another_environment_shows_nothing_of_the_one_before(page, shown):
+    await with_code(page, shown, RANGE)
+    total = written(metrics(shown)["totalEvents"])
+    await expect(page.locator("#total-events")).to_have_text(total)
+    made = await page.evaluate(MAKE_ENVIRONMENT)
+    await page.goto(f"/?{RANGE}&env={made}")
+    await expect(page.locator("#types .empty")).to_be_visible()
+    assert await page.inner_text("#total-events") == "0"
+    await page.select_option("#environment", label="default")
+    await expect(page.locator("#total-events")).to_have_text(total)
 
 
 async def test_nothing_stands_in_the_way_of_anybody(page, shown):

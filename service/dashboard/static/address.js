@@ -1,6 +1,7 @@
 // What is looked at. The address of the page is the state: a link is a view.
 
-const NAMES = ["timeRange", "start", "end", "interval", "tz", "eventType", "userId", "compare", "live", "tables", "env"];
+const NAMES = ["view", "timeRange", "start", "end", "interval", "tz", "eventType", "userId", "compare", "live", "tables", "steps", "window", "by", "env"];
+const VIEWS = ["", "funnel", "keys"];
 const RANGES = ["15m", "1h", "24h", "7d"];
 
 export const here = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
@@ -10,6 +11,7 @@ export function view() {
   const given = new URLSearchParams(location.search);
   const found = {};
   for (const name of NAMES) found[name] = given.get(name) || "";
+  if (!VIEWS.includes(found.view)) found.view = "";
   if (!found.start || !found.end) {
     found.start = found.end = found.interval = "";
     if (!RANGES.includes(found.timeRange)) found.timeRange = "24h";
@@ -37,4 +39,13 @@ export function question(shown) {
   for (const name of ["timeRange", "start", "end", "interval", "eventType", "userId"])
     if (shown[name]) asked.set(name, shown[name]);
   return asked;
+}
+
+/** The range of a view as the documents of questions have it, and its filters. */
+export function bounds(shown) {
+  const filters = [];
+  if (shown.eventType) filters.push({ op: "is", field: "eventType", value: shown.eventType });
+  if (shown.userId) filters.push({ op: "contains", field: "userId", value: shown.userId });
+  const range = shown.timeRange || { start: shown.start, end: shown.end };
+  return { range, filters, tz: shown.tz || here };
 }

@@ -2,9 +2,7 @@
 
 import { go, view } from "./address.js";
 import { ask, become, enter, isUser, signedIn } from "./service.js";
-import { element } from "./words.js";
-
-const part = (id) => document.getElementById(id);
+import { element, part } from "./words.js";
 
 /** Set up the entrance; `changed()` is called when somebody else is looking. */
 export function entrance(changed) {
@@ -18,8 +16,8 @@ export function entrance(changed) {
       const somebody = await work(Object.fromEntries(new FormData(event.target)));
       if (!somebody) return;
       become(somebody);
-      dialog.close();
       await arrived();
+      dialog.close();
     } catch (error) {
       problem.textContent = error.message;
     }
@@ -75,16 +73,16 @@ export function entrance(changed) {
   return { arrived, open };
 }
 
-/** Users choose among their environments; a key has one. */
+/** Users choose among their environments, the active one first; a key has one. */
 async function listEnvironments() {
   part("environments").hidden = true;
   enter("");
   if (!isUser()) return;
-  const found = await ask("/api/envs").catch(() => []);
+  const [found, me] = await Promise.all([ask("/api/envs?size=500"), ask("/api/users/me")]);
   const choice = part("environment");
-  choice.replaceChildren(...found.map((one) => Object.assign(element("option", one.name), { value: one.id })));
-  const wanted = found.some((one) => one.id === view().env) ? view().env : "";
-  if (wanted) [choice.value] = [wanted];
-  enter(wanted || (found.length ? choice.value : ""));
-  part("environments").hidden = found.length < 2;
+  choice.replaceChildren(...found.items.map((one) => Object.assign(element("option", one.name), { value: one.id })));
+  const wanted = [view().env, me.active_env_id].find((id) => found.items.some((one) => one.id === id));
+  if (wanted) choice.value = wanted;
+  enter(choice.value);
+  part("environments").hidden = found.items.length < 2;
 }

@@ -65,6 +65,9 @@ export function change(now, before) {
   return [`${sign} ${fraction.format(Math.abs(percent))} % of ${figure(before)}`, percent > 0 ? "up" : "down"];
 }
 
+/** The part of the page with this id. */
+export const part = (id) => document.getElementById(id);
+
 /** An element with text in it, and nothing but text. */
 export function element(name, text = "", className = "") {
   const made = document.createElement(name);
