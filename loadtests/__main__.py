@@ -13,6 +13,7 @@ import rich_click as click
 from rich.console import Console
 
 from loadtests import figures, report
+from loadtests.asked import beside_peer, by_hand, queries, realtime
 from loadtests.clickhouse import clickhouse
 from loadtests.figures import Figure
 from loadtests.filled import fill
@@ -90,13 +91,17 @@ async def _events_in(scale: Scale) -> list[Figure]:
 async def _answers_out(scale: Scale, maximum: float) -> list[Figure]:
     with _folder() as folder:
         await _told(f"storing {scale.rows:,} events", lambda: fill(folder, scale.rows))
+        best = await asyncio.to_thread(by_hand, folder, scale)
         with headrace(folder) as service:
             found = [
+                *await _told("queries", lambda: queries(scale, service, best)),
                 *await _told("cached answers", lambda: cached(scale, service)),
                 *await _told("pollers", lambda: pollers(scale, service)),
                 *await _told("idle connections", lambda: idle(scale, service)),
                 *await _told("uncached", lambda: uncached(scale, service, maximum)),
+                *await _told("realtime", lambda: realtime(scale, service, maximum / 2)),
             ]
+        found += await _told("beside a peer", lambda: beside_peer(scale))
         return [*found, *await _told("beside Redis", lambda: shared(scale, folder.parent))]
 
 

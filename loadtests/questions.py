@@ -102,7 +102,7 @@ async def uncached(scale: Scale, service: Subject, maximum: float) -> list[Figur
     """Each range, asked so that no cache can answer: quiet, and at half of the highest load."""
     about = f"over {scale.rows / 1e6:g} M events"
     quiet = await _each_range(scale, service, _FIRST, "quiet", about)
-    async with Client(service.url, API_KEY) as client, _loaded(service, maximum / 2):
+    async with Client(service.url, API_KEY) as client, loaded(service, maximum / 2):
         before, began = await counted(client), time.monotonic()
         busy = await _each_range(scale, service, _FIRST + scale.questions, "busy", "… busy")
         rate = (await counted(client) - before) / (time.monotonic() - began)
@@ -119,7 +119,7 @@ async def uncached(scale: Scale, service: Subject, maximum: float) -> list[Figur
 
 
 @asynccontextmanager
-async def _loaded(service: Subject, rate: float) -> AsyncIterator[None]:
+async def loaded(service: Subject, rate: float) -> AsyncIterator[None]:
     """Batches come in at `rate` events a second."""
     load = asyncio.create_task(
         service.carry(

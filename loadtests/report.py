@@ -38,6 +38,9 @@ _METHOD = """
   listener to one question has the document that counts it, all listeners in one process of the
   generator's.
 * **Uncached questions** are timed by the client: HTTP and the event loop's queue are in them.
+* **Queries** are POSTed one after the other and timed to their last byte; by hand are the
+  statements of `loadtests/by_hand/query_*`, on the same file before the service opens it. What the
+  peer took was measured once, on such a machine, over HTTP too.
 * **Ratios** are medians of rounds that alternate between the service and the limit.
 * **Beside Redis** are cached answers of twenty questions, each computed anew every second, asked of
   two services in turn: one with a Valkey on this machine, one with its own memory alone. A Redis

@@ -31,6 +31,9 @@ def test_the_bench_measures_the_service_from_end_to_end() -> None:
         "pushed, p50",
         "304",
         "Uncached 7d",
+        "count by day",
+        "Realtime window",
+        "24 h top 10",
         "beside Redis",
         "ClickHouse: batches",
     ):
