@@ -201,6 +201,8 @@ def _connect(path: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
                 "preserve_insertion_order": "false",
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
+                # What a question lays down while it sorts may not fill the disk.
+                "max_temp_directory_size": "8GB",
                 "enable_external_access": "false",
             },
         )

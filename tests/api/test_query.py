@@ -190,12 +190,18 @@ class Slow(AskedQuestions):
 
 
 @pytest.mark.parametrize(
-    "request_line", [f"POST {QUERY}", "GET /v1/analytics/realtime"], ids=["query", "realtime"]
+    ("request_line", "asked"),
+    [
+        (f"POST {QUERY}", ASKED),
+        ("POST /api/v1/analytics/sql", {"query": "SELECT 1"}),
+        ("GET /v1/analytics/realtime", {}),
+    ],
+    ids=["query", "sql", "realtime"],
 )
-async def test_a_question_ends_when_all_who_asked_it_have_hung_up(request_line: str):
+async def test_a_question_ends_when_all_who_asked_it_have_hung_up(request_line: str, asked: Any):
     slow = Slow()
     async with running(questions=slow) as edge:
-        body = json.dumps(ASKED)
+        body = json.dumps(asked)
         head = f"{request_line} HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: evp_all\r\n"
         length = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}"
         _, writer = await asyncio.open_connection("127.0.0.1", edge.port)
