@@ -33,6 +33,7 @@ from service.accounts.memberships import (
 from service.accounts.names import check_description, check_name
 from service.accounts.pages import Page, Span, rows_of
 from service.accounts.rights import known, owned, visible
+from service.accounts.saved import saved_questions
 from service.accounts.sessions import Sessions, end_sessions, heed, heed_environment, sessions
 from service.accounts.signing_tokens import signing_tokens
 from service.accounts.users import User, join, user_of, users
@@ -233,7 +234,7 @@ async def _erase(connection: AsyncConnection, environment_id: str) -> None:
     """Everything that is left of an empty environment but its row."""
     await heed_environment(connection, environment_id)
     await end_sessions(connection, sessions.c.environment_id == environment_id)
-    for table in (erasures, invitations, members):
+    for table in (erasures, invitations, members, saved_questions):
         await connection.execute(delete(table).where(table.c.environment_id == environment_id))
     await connection.execute(
         update(users).where(users.c.environment_id == environment_id).values(environment_id=None)

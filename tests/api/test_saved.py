@@ -124,7 +124,7 @@ def test_what_is_wrong_is_told_by_its_name(client, reader, query, status, field)
     assert answer.json()["error"]["details"].get("field") == field
 
 
-def test_a_journey_has_a_name_too_and_comes_as_json(client, reader):
+def test_a_journey_has_a_name_too_and_is_not_drawn(client, reader):
     funnel = {"steps": [{"event": "x"}, {"event": {"param": "then"}}]}
     parameters = {"then": {"type": "text", "default": "y"}}
     made = client.put(
@@ -132,7 +132,8 @@ def test_a_journey_has_a_name_too_and_comes_as_json(client, reader):
     )
     assert made.status_code == 201, made.text
     assert reader.get(f"{SAVED}/journey?then=z").status_code == 200
-    assert reader.get(f"{SAVED}/journey?format=csv").status_code == 406
+    assert reader.get(f"{SAVED}/journey?format=csv").status_code == 200
+    assert reader.get(f"{SAVED}/journey?format=prometheus").status_code == 406
 
 
 def test_names_are_listed_told_and_taken_away(client, reader):

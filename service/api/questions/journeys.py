@@ -11,11 +11,14 @@ from service.api.answers import Answer
 from service.api.guards import QUERIES
 from service.api.openapi import Said, body_of, change, data, refusal
 from service.api.served import ASKING_ANSWERS, ASKING_PARAMETERS, Asking
+from service.api.sheets import FORM_ANSWERS, FORM_PARAMETERS
+from service.formats.choice import TABLES
 from service.query.journeys import words
 from service.query.journeys.asked import Question
 from service.query.journeys.funnel import read_funnel
 from service.query.journeys.funnel_answer import FunnelDocument
 from service.query.journeys.sessions import SessionsDocument, read_sessions
+from service.query.journeys.sheet import journey_table
 from service.query.run import Questions
 
 
@@ -50,7 +53,9 @@ class Journeys:
     async def _ask(
         self, request: Request[Any, Any, Any], read: Callable[[bytes, int], Question]
     ) -> Answer:
-        return await self._asking.ask_in_body(request, QUERIES, read, self._questions.journey)
+        return await self._asking.ask_in_body(
+            request, QUERIES, read, self._questions.journey, journey_table
+        )
 
 
 _TOLD: Sequence[tuple[str, Any]] = (
@@ -94,13 +99,15 @@ def _said(form: type, asked: Any, kind: type[msgspec.Struct], about: str, answer
             refusal(401, "No API key or token, or not a valid one."),
             refusal(403, "The key has not the scope `read`."),
             *ASKING_ANSWERS,
+            *FORM_ANSWERS,
             refusal(408, "The body did not arrive in time."),
             refusal(413, "More bytes than a question may have."),
             refusal(415, "The body is not JSON."),
             refusal(503, "Not counted yet, too big, or the store does not answer; `Retry-After`."),
         ],
-        ASKING_PARAMETERS,
+        [*FORM_PARAMETERS, *ASKING_PARAMETERS],
         body_of("The question.", json=(_schema(form), asked)),
+        TABLES,
     )
 
 

@@ -27,6 +27,7 @@ from service.events import now_ms
 from service.formats.choice import DRAWN, JSON, Format
 from service.formats.drawn import Drawing
 from service.formats.encoders import encoded
+from service.query.journeys.sheet import journey_table
 from service.query.language.sheet import query_table
 from service.query.saved.definition import KEPT, QUERY, Definition, kept, read_definition, written
 from service.query.saved.shelf import Asked, Shelf
@@ -122,13 +123,14 @@ class SavedRoutes:
         name = _name(request)
         asked_form, given = form_asked(raw, headers, FORMS)
         asked = await self._shelf.asked(tenant, name, given, now_ms())
-        if asked.definition.kind != QUERY:
-            form_asked(raw, headers, (JSON,))
+        is_query = asked.definition.kind == QUERY
+        if not is_query:
+            asked_form, _ = form_asked(raw, headers, SHEETS)
         asking = self._asking[asked.definition.cache_seconds]
         served = await while_heard(request.receive, self._shelf.answer(tenant, asked, at_least))
         if asked_form is JSON:
             return asking.document(served, headers, began)
-        table = partial(query_table, asked.question)
+        table = partial(query_table if is_query else journey_table, asked.question)
         encode = encoded if asked_form in SHEETS else _drawing(name, asked).encoded
         return await asking.file(served, headers, asked_form, table, name, encode)
 
