@@ -10,7 +10,7 @@ from service.query.journeys.sheet import journey_table
 
 def table(*rows: dict[str, Any]) -> pa.Table:
     question: Any = None  # the document says it all
-    return journey_table(question, {"rows": list(rows)})
+    return journey_table(question, {"range": {"start": "a", "end": "b"}, "rows": list(rows)})
 
 
 def test_a_row_of_metrics_is_a_line():
@@ -25,10 +25,23 @@ def test_each_step_of_a_row_is_a_line_with_the_rows_dimensions():
     assert first["steps.secondsFromFirst.p50"] is None
     assert second == {
         "source": "x",
+        "place": 1,
         "steps.name": "b",
         "steps.users": 2,
         "steps.secondsFromFirst.p50": 7.0,
     }
+
+
+def test_each_period_of_a_cohort_is_a_line():
+    cohort = {"time": "2026-01-01T00:00:00Z", "users": 4, "returned": [4, 1], "shares": [1.0, 0.25]}
+    found = table(cohort).select(["users", "place", "returned", "shares"]).to_pylist()
+    assert [list(line.values()) for line in found] == [[4, 0, 4, 1.0], [4, 1, 1, 0.25]]
+
+
+def test_a_list_of_texts_is_one_value():
+    assert table({"steps": ["a", "b"], "users": 2}).to_pylist() == [
+        {"steps": '["a","b"]', "users": 2}
+    ]
 
 
 def test_time_is_a_time_and_what_is_compared_stands_beside():
