@@ -79,3 +79,79 @@ CAST(count(CASE WHEN events = 1 THEN 1 END) AS BIGINT)
 
 -- total: The sum of whole numbers.
 CAST(coalesce(sum(<of>), 0) AS BIGINT)
+
+-- retention: How many began in each period, and how many of them came back in which one.
+WITH told AS MATERIALIZED (
+    SELECT who, bucket, min(CASE WHEN starts THEN timestamp END) AS began,
+        max(CASE WHEN returns THEN timestamp END) AS latest
+    FROM (<facts>) AS events_of_both
+    GROUP BY who, bucket
+), cohorts AS MATERIALIZED (<cohorts>)
+SELECT bucket AS cohort, {all:Int64} AS period, CAST(count(*) AS BIGINT) AS users
+FROM cohorts
+GROUP BY cohorts.bucket
+UNION ALL
+SELECT begun.bucket AS cohort, CAST(later.bucket AS BIGINT) AS period, CAST(count(*) AS BIGINT) AS users
+FROM cohorts AS begun
+JOIN told AS later ON begun.who = later.who
+WHERE later.bucket >= begun.bucket AND later.latest > begun.began
+GROUP BY begun.bucket, later.bucket
+
+-- recurring_cohorts: Every period in which a user began.
+SELECT who, bucket, began FROM told WHERE began IS NOT NULL
+
+-- first_cohorts: The period in which a user began first, if he had not before.
+SELECT who, min(period) AS bucket, min(moment) AS began
+FROM (SELECT who, bucket AS period, began AS moment FROM told WHERE began IS NOT NULL) AS begun
+WHERE who NOT IN (SELECT who FROM (<earlier>) AS earlier)
+GROUP BY who
+
+-- paths: The ways taken most, and with each how many there are of all, and how many journeys.
+SELECT *, row_number() OVER (ORDER BY <rank>) AS place
+FROM (
+    SELECT <keys>, CAST(count(*) AS BIGINT) AS taken, CAST(uniqExact(who) AS BIGINT) AS takers,
+        CAST(sum(count(*)) OVER () AS BIGINT) AS everyone, CAST(count(*) OVER () AS BIGINT) AS different
+    FROM (
+        SELECT who, sitting, <nodes>
+        FROM (
+            SELECT *, row_number() OVER (PARTITION BY who, sitting ORDER BY number) AS step
+            FROM (
+                SELECT *, row_number() OVER following AS turn, <same> AS repeated
+                FROM (
+                    SELECT who, <kept>, number,
+                        max(CASE WHEN apart > {gap:Int64} THEN number ELSE 0 END) OVER sofar AS sitting,
+                        max(CASE WHEN meant THEN number ELSE 0 END) OVER sofar AS met
+                    FROM (
+                        SELECT who, meant, <kept>, row_number() OVER ordered AS number, <apart> AS apart
+                        FROM (<facts>) AS told
+                        WINDOW ordered AS (PARTITION BY who ORDER BY <order>)
+                    ) AS numbered
+                    WINDOW sofar AS (PARTITION BY who ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+                ) AS marked
+                WHERE met >= sitting
+                WINDOW following AS (PARTITION BY who, sitting ORDER BY number)
+            ) AS compared
+            WHERE turn = 1 OR NOT repeated
+        ) AS stepped
+        WHERE step <= {depth:Int64}
+        GROUP BY who, sitting
+    ) AS journeys
+    GROUP BY <keys>
+) AS ways
+ORDER BY <rank>
+LIMIT {limit:UInt32}
+
+-- after_it: How long after the event before an event is, in ms.
+timestamp - lag(timestamp, 1, -9000000000000000) OVER ordered
+
+-- before_it: How long before the event after it an event is, in ms.
+lag(timestamp, 1, 9000000000000000) OVER ordered - timestamp
+
+-- never: Nothing is left out.
+FALSE
+
+-- again: A value that is that of the event before.
+({name:Identifier} = lag({name:Identifier}) OVER following)
+
+-- node: The value of a step.
+max(CASE WHEN step = {step:Int64} THEN {found:Identifier} END) AS {called:Identifier}

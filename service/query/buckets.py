@@ -8,7 +8,7 @@ the others, and none is ever missing or counted twice.
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import pairwise
+from itertools import count, pairwise, takewhile
 from math import gcd
 
 from service.query.catalog import DAY, WEEK
@@ -36,6 +36,15 @@ def bucket_starts(start: int, end: int, interval: int, zone: tzinfo) -> list[int
     """
     starts = sorted(set(_starts(start - interval - DAY, end, interval, zone)))
     return starts[bisect_right(starts, start) - 1 :]
+
+
+def month_starts(start: int, end: int, zone: tzinfo) -> list[int]:
+    """The same for months of a zone's calendar."""
+    first = moment(start).astimezone(zone)
+    months = count(12 * first.year + first.month - 2)
+    starts = (_milliseconds(datetime(m // 12, m % 12 + 1, 1, tzinfo=zone)) for m in months)
+    found = list(takewhile(lambda begin: begin < end, starts))
+    return found[bisect_right(found, start) - 1 :]
 
 
 def slot_width(starts: Sequence[int], interval: int) -> int:
@@ -75,6 +84,11 @@ def _change(earlier: int, later: int, zone: tzinfo) -> int:
         else:
             later = middle
     return later
+
+
+def _milliseconds(when: datetime) -> int:
+    """A clock's moment; where it jumps over it, that of the jump, of two the first."""
+    return (when.astimezone(UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _offset(ms: int, zone: tzinfo) -> int:

@@ -2,7 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 from service.events import Event
 from tests.queries.naive import _iso, _ms, edges
@@ -241,3 +243,97 @@ def _begun(sessions: list[list[Event]], starts: list[int], number: int) -> list[
     """Those that began in a bucket."""
     end = [*starts, float("inf")][number + 1]
     return [s for s in sessions if starts[number] <= _ms(s[0].timestamp) < end]
+
+
+def naive_retention(events: Found, asked: dict, time: Span, periods: list[int]) -> dict:
+    """`periods` are where they begin, in ms."""
+    users = by_user(passing(events, asked))
+    back = asked.get("return", asked["start"])
+    bounds = list(zip(periods, [*periods[1:], time[1]], strict=True))
+    began: list[dict[str, int]] = [{} for _ in periods]
+    returns: list[dict[str, int]] = [{} for _ in periods]
+    for user, found in users.items():
+        ever = [_ms(e.timestamp) for e in found if is_meant(e, asked["start"])]
+        if asked.get("kind", "first") == "first":
+            ever = ever[:1]
+        for n, (start, end) in enumerate(bounds):
+            inside = range(max(start, time[0]), end)
+            if begun := [at for at in ever if at in inside]:
+                began[n][user] = begun[0]
+            back_at = [_ms(e.timestamp) for e in found if is_meant(e, back)]
+            if came := [at for at in back_at if at in inside]:
+                returns[n][user] = came[-1]
+    cohorts = []
+    for n, start in enumerate(periods):
+        came = [
+            sum(returns[later].get(user, at) > at for user, at in began[n].items())
+            for later in range(n, len(periods))
+        ]
+        shares = [_share(c, len(began[n])) for c in came]
+        one = {"time": _iso(start), "users": len(began[n]), "returned": came, "shares": shares}
+        cohorts.append(one)
+    ages = range(len(periods))
+    of = [sum(c["users"] for c in cohorts if len(c["returned"]) > age) for age in ages]
+    came = [sum(c["returned"][age] for c in cohorts if len(c["returned"]) > age) for age in ages]
+    shares = [_share(c, n) for c, n in zip(came, of, strict=True)]
+    return {"cohorts": cohorts, "totals": {"users": of, "returned": came, "shares": shares}}
+
+
+def calendar_periods(time: Span, period: str, zone: str) -> list[int]:
+    """Where the days, weeks or months begin that hold a range, minute by minute of the clock."""
+    if period != "month":
+        return list(edges(*time, {"day": 1, "week": 7}[period] * 86_400_000, zone))
+    clock, found, at = ZoneInfo(zone), [], time[0] - 32 * 86_400_000
+    month = None
+    while at < time[1]:
+        now = datetime.fromtimestamp(at / 1000, clock)
+        if month not in {None, (now.year, now.month)}:
+            found.append(at)
+        month = (now.year, now.month)
+        at += 15 * 60_000 - at % (15 * 60_000)
+    return [
+        at for at, after in zip(found, [*found[1:], time[1] + 1], strict=True) if after > time[0]
+    ]
+
+
+def naive_paths(events: Found, asked: dict, gap: int) -> dict:
+    """The ways that journeys take, `gap` in ms."""
+    step, back = asked.get("from") or asked.get("to") or {}, "to" in asked
+    taken, takers = Counter(), defaultdict(set)
+    for user, found in by_user(passing(events, asked)).items():
+        for journey in _journeys(found, gap):
+            journey = journey[::-1] if back else journey
+            meant = [n for n, event in enumerate(journey) if is_meant(event, step)]
+            if meant:
+                nodes = [_typed(value(e, asked["of"])) for e in journey[meant[0] :]]
+                if asked.get("collapse"):
+                    nodes = [n for i, n in enumerate(nodes) if not i or n != nodes[i - 1]]
+                way = tuple(nodes[: asked["depth"]])
+                taken[way] += 1
+                takers[way].add(user)
+    absent, everyone = (9,), sum(taken.values())
+    ranked = sorted(taken, key=lambda w: (-taken[w], [*w, *[absent] * (asked["depth"] - len(w))]))
+    shown = ranked[: asked["limit"]]
+    paths = [
+        {
+            "steps": [node[1] for node in (way[::-1] if back else way)],
+            "journeys": taken[way],
+            "users": len(takers[way]),
+            "share": _share(taken[way], everyone),
+        }
+        for way in shown
+    ]
+    others = {
+        "paths": len(ranked) - len(shown),
+        "journeys": everyone - sum(taken[w] for w in shown),
+    }
+    return {"paths": paths, "other": others}
+
+
+def _journeys(found: list[Event], gap: int) -> list[list[Event]]:
+    journeys: list[list[Event]] = []
+    for event in found:
+        if not journeys or _ms(event.timestamp) - _ms(journeys[-1][-1].timestamp) > gap:
+            journeys.append([])
+        journeys[-1].append(event)
+    return journeys

@@ -73,12 +73,30 @@ def test_a_text_means_itself_wherever_it_stands_in_sessions(ask, texts):
     assert {row["metrics"]["events"] for row in rows} == {2}
 
 
+@pytest.mark.parametrize("texts", CHUNKS[::5])
+def test_a_text_means_itself_wherever_it_stands_in_retention(ask, texts):
+    start = {"filters": any_of(texts), "name": texts[0]}
+    answer = ask("retention", {"start": start, "return": {"event": "click"}})
+    assert answer["totals"]["users"][0] == answer["totals"]["returned"][0] == len(texts)
+    nobody = ask("retention", {"start": {"event": texts[0]}})
+    assert nobody["totals"]["users"][0] == 0
+
+
+@pytest.mark.parametrize("texts", CHUNKS[::5])
+def test_a_text_means_itself_wherever_it_stands_in_paths(ask, texts):
+    asked = {"to": {"filters": any_of(texts)}, "of": "payload.k", "limit": 200}
+    steps = [path["steps"] for path in ask("paths", asked)["paths"]]
+    assert sorted(steps) == sorted([text, text] for text in texts)
+
+
 NAMES = {
     "funnel": (
         {"steps": [{"event": "click"}] * 2, "dimensions": ["time"]},
         ("window", "interval", "range", "tz", "compare"),
     ),
     "sessions": ({"dimensions": ["time"]}, ("by", "gap", "interval", "range", "tz", "compare")),
+    "retention": ({"start": {"event": "a"}}, ("period", "kind", "range", "tz")),
+    "paths": ({}, ("of", "gap", "range", "collapse")),
 }
 """A document of each kind, and where in it a name is chosen or a length told."""
 

@@ -1,6 +1,7 @@
 """What a caller of a question about journeys relies on, one sentence each."""
 
 import json
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from tests.storing import AStream, put
 NOW = int(NOON.timestamp() * 1000) + HOUR
 
 
-async def ask(store, kind, tenant=TENANT, **asked):
+async def ask(store, kind, /, tenant=TENANT, **asked):
     question = KINDS[kind](json.dumps(asked).encode(), NOW)
     questions = Questions(store, AStream(), AnswerCache(0), Settings())
     return msgspec.json.decode((await questions.journey(tenant, question)).document)
@@ -134,7 +135,87 @@ async def test_of_equal_moments_the_event_that_came_first_begins_the_session(sto
     assert row["dimensions"] == {"eventType": "second"}
 
 
-LEAST = {"funnel": {"steps": [{"event": "view"}, {"event": "cart"}]}, "sessions": {}}
+async def retention(store, *kinds, **asked):
+    """Of each period: how many began, and how many of them came back in which."""
+    start, *back = steps(*kinds)
+    asked |= {"start": start} | ({"return": back[0]} if back else {})
+    cohorts = (await ask(store, "retention", range=THREE_DAYS, **asked))["cohorts"]
+    return [(cohort["users"], cohort["returned"]) for cohort in cohorts]
+
+
+THREE_DAYS = {"start": "2026-01-02", "end": "2026-01-05"}
+DAY = 86_400
+
+
+async def test_who_comes_back_is_told_by_the_period_in_which_he_does(store):
+    await tell(store, (0, "in"), (1, "in"), (2 * DAY, "in"))
+    await tell(store, (DAY, "in"), user="bob")
+    assert await retention(store, "in") == [(1, [1, 0, 1]), (1, [0, 0]), (0, [0])]
+
+
+async def test_the_first_event_is_the_first_of_all_there_are(store):
+    await tell(store, (-9 * DAY, "in"), (0, "in"), (DAY, "in"))
+    assert await retention(store, "in") == [(0, [0, 0, 0]), (0, [0, 0]), (0, [0])]
+    again = await retention(store, "in", kind="recurring")
+    assert again == [(1, [0, 1, 0]), (1, [0, 0]), (0, [0])]
+
+
+async def test_a_return_before_the_start_is_none(store):
+    await tell(store, (0, "pay"), (0, "in"), user="same moment")
+    await tell(store, (0, "pay"), (1, "in"), (DAY, "pay"), user="later")
+    assert (await retention(store, "in", "pay"))[0] == (2, [0, 1, 0])
+
+
+async def test_months_are_those_of_the_calendar_in_the_zone(store):
+    await put(store, [an_event("e1", timestamp=datetime(2026, 3, 1, 4, 59, 59, tzinfo=UTC))])
+    time = {"start": "2026-02-10", "end": "2026-04-10"}
+    asked = {"start": {"event": "click"}, "period": "month", "tz": "America/New_York"}
+    cohorts = (await ask(store, "retention", range=time, **asked))["cohorts"]
+    assert [(cohort["time"], cohort["users"]) for cohort in cohorts] == [
+        ("2026-02-01T05:00:00Z", 1),
+        ("2026-03-01T05:00:00Z", 0),
+        ("2026-04-01T04:00:00Z", 0),
+    ]
+
+
+async def paths(store, **asked):
+    """The paths and how many journeys took them, and how many took others."""
+    answer = await ask(store, "paths", **asked)
+    found = ["-".join(map(str, path["steps"])) for path in answer["paths"]]
+    taken = [path["journeys"] for path in answer["paths"]]
+    return dict(zip(found, taken, strict=True)), answer["other"]["journeys"]
+
+
+async def test_a_path_leads_from_the_first_such_event_of_a_journey_or_to_the_last(store):
+    await tell(store, (0, "x"), (1, "a"), (2, "b"), (3, "a"), (4, "c"))
+    assert await paths(store, **{"from": {"event": "a"}}) == ({"a-b-a-c": 1}, 0)
+    assert await paths(store, to={"event": "a"}) == ({"x-a-b-a": 1}, 0)
+    assert await paths(store, depth=2) == ({"x-a": 1}, 0)
+
+
+async def test_a_journey_ends_where_its_user_does_nothing_for_longer_than_the_gap(store):
+    await tell(store, (0, "a"), (60, "b"), (121, "a"), (122, "c"))
+    assert await paths(store, gap="60s") == ({"a-b": 1, "a-c": 1}, 0)
+
+
+async def test_repeats_are_one_step_if_that_is_asked_for(store):
+    await tell(store, (0, "a"), (1, "a"), (2, "b"), (3, "a"))
+    assert await paths(store, collapse=True) == ({"a-b-a": 1}, 0)
+    assert await paths(store) == ({"a-a-b-a": 1}, 0)
+
+
+async def test_the_other_paths_are_told_by_their_number(store):
+    for n, kinds in enumerate(("ab", "ab", "cd", "ce")):
+        await tell(store, *enumerate(kinds), user=f"user{n}")
+    assert await paths(store, limit=1) == ({"a-b": 2}, 2)
+
+
+LEAST = {
+    "funnel": {"steps": [{"event": "view"}, {"event": "cart"}]},
+    "sessions": {},
+    "retention": {"start": {"event": "view"}},
+    "paths": {},
+}
 """The least that each question has to say."""
 
 

@@ -17,6 +17,8 @@ from service.query.journeys import words
 from service.query.journeys.asked import Question
 from service.query.journeys.funnel import read_funnel
 from service.query.journeys.funnel_answer import FunnelDocument
+from service.query.journeys.paths import PathsDocument, read_paths
+from service.query.journeys.retention import RetentionDocument, read_retention
 from service.query.journeys.sessions import SessionsDocument, read_sessions
 from service.query.journeys.sheet import journey_table
 from service.query.run import Questions
@@ -34,6 +36,8 @@ class Journeys:
         return [
             change("POST", "/api/v1/analytics/funnel", self.funnel, _FUNNEL),
             change("POST", "/api/v1/analytics/sessions", self.sessions, _SESSIONS),
+            change("POST", "/api/v1/analytics/retention", self.retention, _RETENTION),
+            change("POST", "/api/v1/analytics/paths", self.paths, _PATHS),
         ]
 
     async def funnel(self, request: Request[Any, Any, Any]) -> Answer:
@@ -49,6 +53,20 @@ class Journeys:
         What may be asked for: docs/api-journeys.md.
         """
         return await self._ask(request, read_sessions)
+
+    async def retention(self, request: Request[Any, Any, Any]) -> Answer:
+        """Ask how many of those who began in a period come back in the periods after it.
+
+        What may be asked for: docs/api-journeys.md.
+        """
+        return await self._ask(request, read_retention)
+
+    async def paths(self, request: Request[Any, Any, Any]) -> Answer:
+        """Ask which ways users take from an event on, or to it.
+
+        What may be asked for: docs/api-journeys.md.
+        """
+        return await self._ask(request, read_paths)
 
     async def _ask(
         self, request: Request[Any, Any, Any], read: Callable[[bytes, int], Question]
@@ -179,5 +197,48 @@ _SESSIONS = _said(
                 },
             }
         ],
+    },
+)
+_RETENTION = _said(
+    words.Retention,
+    {
+        "start": {"event": "signup"},
+        "return": {"event": "purchase"},
+        "period": "week",
+        "tz": "Europe/Paris",
+        "range": {"start": "2024-01-01T00:00:00+01:00", "end": "2024-01-15T00:00:00+01:00"},
+    },
+    RetentionDocument,
+    "The cohorts.",
+    {
+        "range": {"start": "2023-12-31T23:00:00Z", "end": "2024-01-14T23:00:00Z"},
+        "cohorts": [
+            {
+                "time": "2023-12-31T23:00:00Z",
+                "users": 80,
+                "returned": [40, 20],
+                "shares": [0.5, 0.25],
+            },
+            {"time": "2024-01-07T23:00:00Z", "users": 20, "returned": [5], "shares": [0.25]},
+        ],
+        "totals": {"users": [100, 80], "returned": [45, 20], "shares": [0.45, 0.25]},
+    },
+)
+_PATHS = _said(
+    words.Paths,
+    {"to": {"event": "purchase"}, "depth": 3, "collapse": True, "limit": 1, "range": "7d"},
+    PathsDocument,
+    "The paths.",
+    {
+        "range": _RANGE,
+        "paths": [
+            {
+                "steps": ["search", "product", "purchase"],
+                "journeys": 120,
+                "users": 97,
+                "share": 0.6,
+            }
+        ],
+        "other": {"paths": 17, "journeys": 80},
     },
 )

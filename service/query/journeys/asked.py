@@ -18,7 +18,7 @@ from service.query.language.fields import Field, Path
 from service.query.language.filters import check_filters
 from service.query.language.spans import duration, range_of
 from service.query.language.words import Filter
-from service.query.parameters import LATEST, Range, zone_named
+from service.query.parameters import LATEST, Range
 from service.storage.protocol import Statement
 
 Tables = Mapping[str, pa.Table]
@@ -58,7 +58,6 @@ class Frame:
     """Its document as JSON, in the order of the grammar."""
     filters: tuple[Filter, ...]
     range: Range
-    zone: str
 
     def canonical(self) -> tuple[object, ...]:
         """What is the same for all who ask the same."""
@@ -69,7 +68,7 @@ def frame_of(asked: Journey, now_ms: int) -> Frame:
     """The frame of a document; `now_ms` is where ranges like `24h` end. Raises InvalidInput."""
     check_filters(asked.filters)
     time = range_of(asked.range, "range", now_ms)
-    return Frame(_encode(asked), asked.filters, time, zone_named(asked.tz))
+    return Frame(_encode(asked), asked.filters, time)
 
 
 def filters_of(step: Step, place: str) -> tuple[Filter, ...]:

@@ -26,7 +26,7 @@ from service.query.language.grouping import (
 from service.query.language.question import TIME
 from service.query.language.spans import compared_with
 from service.query.language.words import Value
-from service.query.parameters import Range
+from service.query.parameters import Range, zone_named
 from service.storage.protocol import Statement
 
 MOST_ROWS = 2_000
@@ -168,7 +168,8 @@ class Breakdown:
 def breakdown_of(asked: Broken, frame: Frame, now_ms: int) -> Breakdown:
     """The breakdown of a document. Raises InvalidInput."""
     groups = groups_named(asked.dimensions)
-    interval = interval_of(asked.interval, asked.dimensions, frame.range, frame.zone)
+    zone = zone_named(asked.tz)
+    interval = interval_of(asked.interval, asked.dimensions, frame.range, zone)
     if interval:
         check_rows(frame.range, interval, asked.limit if groups else 1, MOST_ROWS)
     return Breakdown(
@@ -177,7 +178,7 @@ def breakdown_of(asked: Broken, frame: Frame, now_ms: int) -> Breakdown:
         range=frame.range,
         compare=compared_with(asked.compare, frame.range, now_ms),
         interval=interval,
-        zone=frame.zone,
+        zone=zone,
         limit=asked.limit,
         totals=asked.totals,
     )

@@ -16,6 +16,8 @@ from service.query.language.words import (
 
 FEWEST_STEPS, MOST_STEPS = 2, 10
 MOST_PERCENTILES = 5
+DEEPEST_PATH = 10
+USUAL_PATHS, MOST_PATHS = 20, 200
 
 Percent = Annotated[int, Meta(ge=1, le=99)]
 Percentiles = Annotated[tuple[Percent, ...], Meta(max_length=MOST_PERCENTILES)]
@@ -35,7 +37,6 @@ class Journey(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
 
     filters: tuple[Filter, ...] = ()
     range: str | Span = "24h"
-    tz: str = "UTC"
 
 
 class Broken(Journey, frozen=True, kw_only=True):
@@ -43,6 +44,7 @@ class Broken(Journey, frozen=True, kw_only=True):
 
     dimensions: Annotated[tuple[str, ...], Meta(max_length=MOST_DIMENSIONS)] = ()
     interval: str | None = None
+    tz: str = "UTC"
     percentiles: Percentiles = (50, 90, 95)
     compare: str | Span | None = None
     limit: Annotated[int, Meta(ge=1, le=MOST_LIMIT)] = USUAL_LIMIT
@@ -61,3 +63,25 @@ class Sessions(Broken, frozen=True, kw_only=True):
 
     by: Literal["gap", "sessionId"] = "gap"
     gap: str = "30m"
+
+
+class Retention(Journey, frozen=True, kw_only=True):
+    """How many of those who began in one period come back in those after it."""
+
+    start: Step
+    returned: Step | None = msgspec.field(default=None, name="return")
+    period: Literal["day", "week", "month"] = "day"
+    kind: Literal["first", "recurring"] = "first"
+    tz: str = "UTC"
+
+
+class Paths(Journey, frozen=True, kw_only=True):
+    """Which ways users take from an event on, or to it."""
+
+    start: Step | None = msgspec.field(default=None, name="from")
+    end: Step | None = msgspec.field(default=None, name="to")
+    of: str = "eventType"
+    depth: Annotated[int, Meta(ge=2, le=DEEPEST_PATH)] = 5
+    collapse: bool = False
+    gap: str = "30m"
+    limit: Annotated[int, Meta(ge=1, le=MOST_PATHS)] = USUAL_PATHS
