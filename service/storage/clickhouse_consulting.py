@@ -20,6 +20,8 @@ CONSULTING = {
     "prefer_column_name_to_alias": "1",
     "enable_extended_results_for_datetime_functions": "1",
     "allow_ddl": "0",
+    # All rows of a tenant are on one shard; of two distributed tables one is sent there.
+    "distributed_product_mode": "global",
 }
 
 _MISTAKES = {

@@ -88,6 +88,8 @@ CALLED = (
     "count(*) OVER (GROUPS 1 PRECEDING)", "count(*) OVER w", "first(user_id)", "any_value(user_id)",
 )  # fmt: skip
 STATEMENTS = (
+    "SELECT (1, 2)", "SELECT (event_id, user_id) FROM events", "SELECT INTERVAL 1 DAY",
+    "SELECT CAST(timestamp AS DATE) FROM events",
     "DROP TABLE events", "DELETE FROM events", "UPDATE events SET user_id = 'x'", "TRUNCATE events",
     "INSERT INTO events SELECT * FROM events", "CREATE TABLE t AS SELECT 1",
     "CREATE VIEW v AS SELECT 1",
@@ -139,6 +141,9 @@ REFUSED = [
     *STATEMENTS,
 ]
 ANSWERED = (
+    "SELECT timestamp - timestamp FROM events", "SELECT NULL, NULL IS NULL, NOT NULL",
+    "SELECT max(timestamp) - INTERVAL 1 DAY, sum(priority), sum(1.5), avg(2) FROM events",
+    "SELECT payload -> 'k', payload -> 'a' -> 'b' ->> 'c' FROM events",
     "TABLE events", "FROM events", "SELECT * FROM (FROM events) AS e", "SELECT * FROM events FINAL",
     "SELECT * FROM events", "SELECT * FROM \"events\"", "SELECT * FROM EVENTS",
     "SELECT e.* FROM events AS e",

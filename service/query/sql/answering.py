@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from service.formats.columns import Column, Kind, table_of
@@ -65,7 +64,9 @@ def _values(column: pa.ChunkedArray) -> tuple[Kind, list[Any]]:
         return _numbers(column, float, "number")
     if kinds.is_list(kind) or kinds.is_null(kind):
         return "any", column.to_pylist()
-    return "text", pc.cast(column, pa.string()).to_pylist()
+    if kinds.is_string(kind):
+        return "text", column.to_pylist()
+    return "text", [None if value is None else str(value) for value in column.to_pylist()]
 
 
 def _numbers(

@@ -121,7 +121,14 @@ def _check_type(node: exp.Expr) -> None:
         raise SqlNotAllowed.at(place_of(node), f"a type is one of {', '.join(TYPES)}")
 
 
+def _check_tuple(node: exp.Expr) -> None:
+    if not isinstance(node.parent, exp.In):
+        raise SqlNotAllowed.at(place_of(node), "a list in brackets stands after IN alone")
+
+
 def _check_interval(node: exp.Expr) -> None:
+    if not isinstance(node.parent, exp.Add | exp.Sub):
+        raise SqlNotAllowed.at(place_of(node), "an interval is added to a time, or subtracted")
     unit = node.args.get("unit")
     if not (
         isinstance(node.this, exp.Literal)
@@ -220,6 +227,7 @@ _CHECKS: Mapping[type[exp.Expr], Callable[[exp.Expr], None]] = {
     exp.Literal: _check_literal,
     exp.DataType: _check_type,
     exp.Interval: _check_interval,
+    exp.Tuple: _check_tuple,
     exp.TimestampTrunc: _check_unit,
     exp.DateDiff: _check_unit,
     exp.Extract: _check_extract,

@@ -99,12 +99,11 @@ TYPES = {
     "VARCHAR": exp.DType.TEXT,
     "TIMESTAMP": exp.DType.TIMESTAMP,
 }
-"""What a value can be cast to, by its name; `INTEGER` and `DATE` are wider ones' other names."""
+"""What a value can be cast to, by its name."""
 OTHER_TYPES = {
     exp.DType.INT: exp.DType.BIGINT,
     exp.DType.FLOAT: exp.DType.DOUBLE,
     exp.DType.VARCHAR: exp.DType.TEXT,
-    exp.DType.DATE: exp.DType.TIMESTAMP,
     exp.DType.TIMESTAMPNTZ: exp.DType.TIMESTAMP,
 }
 UNITS = ("SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
