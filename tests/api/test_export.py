@@ -185,6 +185,32 @@ async def test_a_server_that_ends_does_not_wait_for_who_still_reads():
         await ended(edge)
 
 
+class Stuck:
+    """A store that answers when it is too late."""
+
+    def __init__(self) -> None:
+        self.asked, self.stopped = asyncio.Event(), asyncio.Event()
+
+    async def fetch(self, *_: Any, **how: Any) -> Any:
+        self.asked.set()
+        try:
+            return await asyncio.get_running_loop().create_future()
+        finally:
+            self.stopped.set()
+
+
+async def test_a_client_that_hangs_up_ends_the_question_in_the_store():
+    store = Stuck()
+    async with running(exports=RealExports(store, Mark(), 10)) as edge:
+        _, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        head = f"GET {EXPORT} HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: evp_all\r\n\r\n"
+        writer.write(head.encode())
+        await store.asked.wait()
+        writer.close()
+        await store.stopped.wait()
+        await ended(edge)
+
+
 class Failing:
     """A store that does not answer every twentieth time."""
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from service.errors import AnalyticsUnavailable, InvalidInput, Overloaded, RateLimited
 from service.query.cache import Served
-from service.query.listening import Listener, Subject
+from service.query.listening import Listener, State, Subject
 from service.query.live import MOST_STRANGERS, Live
 from service.storage.mark import Mark
 from service.storage.protocol import Progress
@@ -188,3 +188,25 @@ async def test_closing_ends_all_who_listen(live: Live, store: Store):
     listener = await live.listen(store.subject(), QUICK)
     await live.close()
     assert [state async for state in listener.states(20)] == []
+
+
+def digest(document: bytes) -> str:
+    return State.of(Served(document, 1, 1, False, 0, "", 0.0)).digest
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '{"timeRange":{"start":"%s","end":"b"},"totalEvents":1}',
+        '{"range":{"start":"%s","end":"b"},"rows":[],"cursor":null}',
+        '{"range":{"start":"a","end":"b"},"rows":[],"cursor":"%s"}',
+        '{"range":{"start":"a","end":"b"},"rows":[],"cursor":null,"compare":{"start":"%s","end":"b"}}',
+    ],
+)
+def test_a_range_that_moves_on_is_no_other_state(form: str):
+    assert digest((form % "x").encode()) == digest((form % "y").encode())
+
+
+def test_what_a_caller_wrote_is_never_taken_for_a_range():
+    rows = b'{"rows":[{"dimensions":{"payload.a":"\\"cursor\\":\\"%b\\""}}]}'
+    assert digest(rows % b"x") != digest(rows % b"y")

@@ -29,7 +29,7 @@ from service.formats.drawn import Drawing
 from service.formats.encoders import encoded
 from service.query.journeys.sheet import journey_table
 from service.query.language.sheet import query_table
-from service.query.saved.definition import KEPT, QUERY, Definition, kept, read_definition, written
+from service.query.saved.definition import KEPT, Definition, kept, read_definition, written
 from service.query.saved.shelf import Asked, Shelf
 
 FORMS = (*SHEETS, *DRAWN)
@@ -120,19 +120,16 @@ class SavedRoutes:
         headers = headers_of(scope)
         tenant = (await self._gate.caller(headers, QUERIES)).tenant
         raw, at_least = await self._asking[None].at_least(tenant, scope["query_string"])
-        name = _name(request)
-        asked_form, given = form_asked(raw, headers, FORMS)
+        name, given = _name(request), {key: raw[key] for key in raw if key != "format"}
         asked = await self._shelf.asked(tenant, name, given, now_ms())
-        is_query = asked.definition.kind == QUERY
-        if not is_query:
-            asked_form, _ = form_asked(raw, headers, SHEETS)
-        asking = self._asking[asked.definition.cache_seconds]
+        form, _ = form_asked(raw, headers, FORMS if asked.is_query else SHEETS)
         served = await while_heard(request.receive, self._shelf.answer(tenant, asked, at_least))
-        if asked_form is JSON:
+        asking = self._asking[asked.definition.cache_seconds]
+        if form is JSON:
             return asking.document(served, headers, began)
-        table = partial(query_table if is_query else journey_table, asked.question)
-        encode = encoded if asked_form in SHEETS else _drawing(name, asked).encoded
-        return await asking.file(served, headers, asked_form, table, name, encode)
+        table = partial(query_table if asked.is_query else journey_table, asked.question)
+        encode = encoded if form in SHEETS else _drawing(name, asked).encoded
+        return await asking.file(served, headers, form, table, name, encode)
 
 
 def _drawing(name: str, asked: Asked) -> Drawing:

@@ -19,6 +19,11 @@ class Asked:
     definition: Definition
     question: Any
 
+    @property
+    def is_query(self) -> bool:
+        """Whether it is a query, not a journey."""
+        return self.definition.kind == QUERY
+
 
 class Shelf:
     """The saved questions of all tenants. `questions` answers, for each time that answers may be
@@ -39,5 +44,5 @@ class Shelf:
     async def answer(self, tenant: str, asked: Asked, at_least: int = 0) -> Served:
         """Its answer. Raises what asking raises."""
         questions = self._questions[asked.definition.cache_seconds]
-        ask = questions.query if asked.definition.kind == QUERY else questions.journey
+        ask = questions.query if asked.is_query else questions.journey
         return await ask(tenant, asked.question, at_least)
