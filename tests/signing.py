@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -94,13 +95,44 @@ def quick_passwords(**changed: Any) -> Passwords:
     return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), **changed)
 
 
+_made: list[bytes] = []
+
+
+async def _schema() -> bytes:
+    """The file of a database that was just migrated: to migrate takes longer than most tests."""
+    if not _made:
+        with TemporaryDirectory() as folder:
+            database = open_database(Settings(data_dir=Path(folder)))
+            await upgrade(database)
+            await database.close()
+            _made.append((Path(folder) / "control.sqlite").read_bytes())
+    return _made[0]
+
+
+async def _database(place: Path | Settings) -> Database:
+    """The database of a folder, or where settings say, with its schema."""
+    if isinstance(place, Path) and _put(await _schema(), place):
+        return open_database(Settings(data_dir=place))
+    database = open_database(Settings(data_dir=place) if isinstance(place, Path) else place)
+    await upgrade(database)
+    return database
+
+
+def _put(schema: bytes, folder: Path) -> bool:
+    """Whether there was none in the folder; there is one now."""
+    if (file := folder / "control.sqlite").exists():
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(schema)
+    return True
+
+
 @asynccontextmanager
 async def opened_accounts(
     place: Path | Settings, owner: str = "", secrets: tuple[bytes, ...] = (SECRET,)
 ) -> AsyncIterator[Accounts]:
     """The accounts of a folder, or where settings say, as one process has them open."""
-    database = open_database(Settings(data_dir=place) if isinstance(place, Path) else place)
-    await upgrade(database)
+    database = await _database(place)
     sealing = Sealing(secrets[0], secrets[1:])
     environments, keys = Environments(database), Keys(database, sealing)
     signatures = Signatures(database, sealing, LocalNonces(), 300)
