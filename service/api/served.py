@@ -57,6 +57,10 @@ Tabled = Callable[[_Parameters, Mapping[str, Any]], pa.Table]
 _Found = TypeVar("_Found")
 
 
+Parse = Callable[[bytes, int], _Parameters | Awaitable[_Parameters]]
+"""Reads a body; what takes its time is waited for."""
+
+
 class Asking:
     """One way from a request to the answer of a question, whatever the question."""
 
@@ -90,7 +94,7 @@ class Asking:
         self,
         request: Request[Any, Any, Any],
         rule: Rule,
-        parse: Callable[[bytes, int], _Parameters],
+        parse: Parse[_Parameters],
         question: Callable[[str, _Parameters, int], Awaitable[Served]],
         tabled: Tabled[_Parameters] | None = None,
     ) -> Answer:
@@ -109,7 +113,7 @@ class Asking:
             there = "after, format" if tabled else "after"
             raise InvalidInput(f"`{min(raw)}` is not a parameter here; there is {there}", min(raw))
         body = await read_body(headers, request.receive, LARGEST_QUESTION, BODY_SECONDS)
-        asked = parse(body, now_ms())
+        asked = await _read(parse, body)
         served = await while_heard(request.receive, question(tenant, asked, at_least))
         if tabled is None or form is JSON_FORM:
             return self.document(served, headers, began)
@@ -183,6 +187,11 @@ class Asking:
         length = (b"content-length", b"%d" % len(content))
         timing = () if served.cached else (_timing(served.store_ms),)
         return Answer(200, content, JSON, length, *shared, *timing)
+
+
+async def _read(parse: Parse[_Parameters], body: bytes) -> _Parameters:
+    read = parse(body, now_ms())
+    return await read if isinstance(read, Awaitable) else read
 
 
 async def while_heard(receive: Receive, asking: Awaitable[_Found]) -> _Found:

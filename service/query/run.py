@@ -196,7 +196,7 @@ class Questions:
     async def _sql(self, tenant: str, sql: Sql) -> Computed:
         begun = await self._begin()
         known = await self._ask("sql", Statement("ping", {}))
-        made = written(sql, tenant, self._store.dialect)
+        made = await asyncio.to_thread(written, sql, tenant, self._store.dialect)
         with query_seconds.labels("sql").time():
             began = time.perf_counter()
             answer = await self._store.consult(made, self._timeout)

@@ -12,7 +12,7 @@ from service.query.sql.functions import FUNCTIONS
 
 LONGEST_QUERY = 16 * 1024
 """Characters."""
-MOST_TOKENS = 4_000
+MOST_TOKENS = 2_000
 DEEPEST = 30
 """Brackets inside brackets."""
 
