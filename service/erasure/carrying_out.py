@@ -30,22 +30,17 @@ AGAIN = 5.0
 """Seconds until what failed is tried again."""
 TOGETHER = 50
 """Users of one environment erased at a time."""
-CHUNK = 2_000
-"""Minutes or sessions counted again by one statement: they travel as parameters."""
-
-_MINUTE = 60_000
-_COUNTS = ("erase_from_minutes", "erase_empty_minutes")
-_OF_USERS = tuple(
-    f"{verb}_{table}"
-    for table in ("users_by_quarter", "users_by_day", "types_by_user")
-    for verb in ("erase", "recount")
+_VERBS = ("erase", "recount")
+_STEPS = (
+    *("erase_from_minutes", "erase_empty_minutes", "erase_minutes", "recount_minutes"),
+    *(f"{verb}_users_by_quarter" for verb in _VERBS),
+    *(f"{verb}_users_by_day" for verb in _VERBS),
+    *(f"{verb}_types_by_user" for verb in _VERBS),
+    *(f"{verb}_{of}" for verb in _VERBS for of in ("sessions", "sessions_elsewhere")),
+    *(f"{verb}_sessions_by_quarter" for verb in _VERBS),
+    *("erase_customers", "erase_events", "free_customers", "free_expired"),
 )
-_OF_SESSIONS = tuple(
-    f"{verb}_{table}"
-    for verb in ("erase", "recount")
-    for table in ("sessions", "sessions_elsewhere")
-)
-_ROWS = ("erase_customers", "erase_events", "free_customers", "free_expired")
+"""What an erasure does, in order; each engine has some of them."""
 
 Values = Mapping[str, Any]
 
@@ -129,44 +124,14 @@ class Eraser:
                 await self._erasures.note(erasure, events=row["events"], versions=row["versions"])
 
     async def _delete(self, values: Values) -> None:
-        if has_statement("erase_minutes", self._store.dialect):
-            steps = [[step] for step in await self._one_by_one(values)]
-        else:
-            steps = [list(self._known((*_COUNTS, *_OF_USERS, *_OF_SESSIONS, *_ROWS), values))]
-        for together in steps:
-            await self._store.execute(*together)
+        steps = list(self._known(values))
+        # Where rows are taken off the counts, and not buckets counted again, one transaction does.
+        together = has_statement("erase_from_minutes", self._store.dialect)
+        for group in [steps] if together else [[step] for step in steps]:
+            await self._store.execute(*group)
             crash.point("erasure.after_step")
 
-    async def _one_by_one(self, values: Values) -> Sequence[Statement]:
-        """For an engine without transactions: buckets are deleted and counted again, rows last."""
-        asked = [Statement(f"erased_{name}", values) for name in ("minutes", "sessions")]
-        minutes, sessions = await self._store.fetch(*asked)
-        return [
-            *_minutes_again(minutes["minute"].to_pylist(), values),
-            *_sessions_again(sessions["session_key"].to_pylist(), values),
-            *self._known((*_OF_USERS, *_ROWS), values),
-        ]
-
-    def _known(self, names: Sequence[str], values: Values) -> Iterator[Statement]:
-        """Those that this store's engine has."""
+    def _known(self, values: Values) -> Iterator[Statement]:
+        """What this store's engine has to do, the rows last."""
         dialect = self._store.dialect
-        return (Statement(name, values) for name in names if has_statement(name, dialect))
-
-
-def _minutes_again(minutes: Sequence[int], values: Values) -> Iterator[Statement]:
-    for chunk in _chunks(minutes):
-        here = {**values, "minutes": chunk, "start": chunk[0], "end": chunk[-1] + _MINUTE}
-        yield Statement("erase_minutes", here)
-        yield Statement("recount_minutes", here)
-
-
-def _sessions_again(sessions: Sequence[int], values: Values) -> Iterator[Statement]:
-    for chunk in _chunks(sessions):
-        here = {**values, "sessions": chunk}
-        yield Statement("erase_sessions_by_quarter", here)
-        yield Statement("recount_sessions_by_quarter", here)
-
-
-def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(numbers), CHUNK):
-        yield numbers[start : start + CHUNK]
+        return (Statement(name, values) for name in _STEPS if has_statement(name, dialect))

@@ -10,6 +10,7 @@ import pytest
 
 from service.accounts.erasures import Erasures
 from service.erased import digest_of_user, key_of
+from service.erasure.asking import values_of
 from service.query.customers import PROFILE, Customers
 from service.rollup import Rollup
 from service.storage.protocol import Statement
@@ -105,8 +106,7 @@ async def test_an_erasure_that_was_cut_short_is_made_whole_the_next_time(store, 
     events = some_events(dice, "e")
     await put_and_roll(store, events)
     if has_statement("erase_minutes", store.dialect):  # the other engine's deletion is whole
-        every = {"minutes": [int((NOON - timedelta(minutes=1)).timestamp() * 1000)]}
-        await store.execute(Statement("erase_minutes", {"tenant": TENANT, **every}))
+        await store.execute(Statement("erase_minutes", values_of(TENANT, ["a"])))
     await erase(erasures, store, "a")
     await assert_left(store, without(events, "a"))
 

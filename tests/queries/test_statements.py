@@ -22,7 +22,6 @@ from tests.storing import put
 GOLDEN = Path(__file__).parent / "golden.json"
 NAMES = sorted({f.name.split(".")[0] for f in directory("queries").iterdir() if f.is_file()})
 ELSEWHERE = {"append_rows", "append_customers", "recognise", "migrations_done", "migrators_at_work"}
-ELSEWHERE |= {"erased_minutes", "erased_sessions"}
 ELSEWHERE |= {"end_call", "table_identity", "migrators_say", "retention_held"}
 ELSEWHERE |= {name for name in NAMES if name.startswith(("set_", "sql_"))}
 """The contract of the store and the tests of migrations, retention and erasures cover them."""
@@ -90,8 +89,6 @@ VALUES = {
     "wanted": ["gold"],
     "users": ["ada", "eve"],
     "user_keys": [digest(user, tenant_seed(TENANT)) for user in ("ada", "eve")],
-    "minutes": [START + HOUR // 2],
-    "sessions": [digest("s1", tenant_seed(TENANT))],
 }
 ALL_TIME = {"start": -(2**62), "end": 2**62}
 
