@@ -122,10 +122,12 @@ FROM (
                         max(CASE WHEN apart > {gap:Int64} THEN number ELSE 0 END) OVER sofar AS sitting,
                         max(CASE WHEN meant THEN number ELSE 0 END) OVER sofar AS met
                     FROM (
-                        SELECT who, meant, <kept>, row_number() OVER ordered AS number, <apart> AS apart
+                        SELECT who, meant, <kept>, row_number() OVER ordered AS number, <apart> AS apart,
+                            <near> AS near
                         FROM (<facts>) AS told
                         WINDOW ordered AS (PARTITION BY who ORDER BY <order>)
                     ) AS numbered
+                    WHERE near OR apart > {gap:Int64}
                     WINDOW sofar AS (PARTITION BY who ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
                 ) AS marked
                 WHERE met >= sitting
@@ -146,6 +148,9 @@ timestamp - lag(timestamp, 1, -9000000000000000) OVER ordered
 
 -- before_it: How long before the event after it an event is, in ms.
 lag(timestamp, 1, 9000000000000000) OVER ordered - timestamp
+
+-- shortly_after: Whether so many events before is one that is asked about.
+(lag(CASE WHEN meant THEN 1 ELSE 0 END, {events:Int64}, 0) OVER ordered = 1)
 
 -- never: Nothing is left out.
 FALSE

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from service.events import Event
 from tests.queries.naive import _iso, _ms, edges
-from tests.queries.naive_query import _digits, _typed, holds, value
+from tests.queries.naive_query import _digits, _typed, beside_customers, holds, value
 
 Found = Sequence[Event]
 Span = tuple[int, int]
@@ -41,7 +41,9 @@ def percentile(values: Iterable[int], percent: int) -> Fraction | None:
 
 
 def passing(events: Found, asked: dict) -> list[Event]:
-    return [e for e in events if all(holds(e, f) for f in asked.get("filters", []))]
+    """Those that the filters let through, with what is known of their users."""
+    known = beside_customers(events)
+    return [e for e in known if all(holds(e, f) for f in asked.get("filters", []))]
 
 
 class Funnel:
@@ -296,11 +298,12 @@ def calendar_periods(time: Span, period: str, zone: str) -> list[int]:
     ]
 
 
-def naive_paths(events: Found, asked: dict, gap: int) -> dict:
+def naive_paths(events: Found, asked: dict, time: Span, gap: int) -> dict:
     """The ways that journeys take, `gap` in ms."""
     step, back = asked.get("from") or asked.get("to") or {}, "to" in asked
+    inside = [e for e in passing(events, asked) if time[0] <= _ms(e.timestamp) < time[1]]
     taken, takers = Counter(), defaultdict(set)
-    for user, found in by_user(passing(events, asked)).items():
+    for user, found in by_user(inside).items():
         for journey in _journeys(found, gap):
             journey = journey[::-1] if back else journey
             meant = [n for n, event in enumerate(journey) if is_meant(event, step)]

@@ -46,7 +46,7 @@ def histories(draw, start, end, window):
         st.sampled_from(near + 2 * grid),
         user_id=st.sampled_from(["ada", "bob", "žofie", ""]),
         session_id=st.sampled_from(["s", "t", ""]),
-        event_type=st.sampled_from(TYPES),
+        event_type=st.sampled_from([*TYPES, "customer.profile"]),
         payload=objects(),
     )
     batches = st.lists(event, min_size=10, max_size=40)

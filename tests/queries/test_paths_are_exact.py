@@ -4,8 +4,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.queries.naive_journeys import naive_paths, passing
-from tests.queries.naive_query import _ms
+from tests.queries.naive_journeys import naive_paths
 from tests.queries.test_answers_are_exact import ranges, tell
 from tests.queries.test_funnels_are_exact import WINDOWS, ask, asked, histories, steps
 from tests.queries.test_queries_are_exact import filters, span
@@ -42,7 +41,6 @@ def test_paths_of_any_events(asked, data):
     gap = WINDOWS[document["gap"]]
     tenant = next(asked.tenants)
     events = asked.run(tell(asked, tenant, data.draw(histories(start, end, gap))))
-    inside = [e for e in passing(events, {}) if start <= _ms(e.timestamp) < end]
-    expected = naive_paths(inside, document, gap)
+    expected = naive_paths(events, document, (start, end), gap)
     answer = ask(asked, "paths", tenant, document)
     assert {name: answer.get(name) for name in expected} == expected

@@ -18,6 +18,7 @@ from service.query.journeys.asked import (
     Frame,
     Tables,
     all_of,
+    any_of,
     facts,
     filters_of,
     frame_of,
@@ -91,6 +92,7 @@ class PathsQuestion:
             "apart": [Statement("journeys.before_it" if self.backwards else "journeys.after_it")],
             "kept": [named(name) for name in group_columns(0, self.of)],
             "same": [self._same()],
+            "near": [self._near()],
             "nodes": self._nodes(),
             "keys": [named(name) for n in self._numbers for name in group_columns(n, self.of)],
             "rank": self._rank(),
@@ -138,6 +140,17 @@ class PathsQuestion:
         names = group_columns(0, self.of)
         again = [Statement("journeys.again", {"name": name}) for name in names]
         return all_of(again)
+
+    def _near(self) -> Statement:
+        """Whether an event can be on a path: one of the next after an event that is asked about.
+
+        Others are left out before the windows that come after, if it can be known so early.
+        """
+        if self.collapse or not self.step:
+            return EVERYTHING
+        after = range(1, self.depth)
+        shortly = [Statement("journeys.shortly_after", {"events": n}) for n in after]
+        return any_of([named("meant"), *shortly])
 
     def _nodes(self) -> list[Statement]:
         """The values of each step, NULL where a path is shorter."""
