@@ -11,6 +11,7 @@ from tests.flows.tenants.side import DAY, METRICS, Event, Side
 
 NUMBERS = "/api/v1/analytics/numbers"
 EXPORT = "/api/v1/analytics/events/export"
+SAVED = "/api/v1/analytics/saved"
 CUSTOMERS = "/api/v1/customers"
 OF_THEDATA = {"start_time": DAY["start"], "end_time": DAY["end"], "interval": "1d"}
 GONE = "gone"
@@ -81,6 +82,26 @@ def export(mine: Side, other: Side) -> None:
 
 def _of_line(event: Event) -> tuple[str, str, str]:
     return event["eventType"], event["userId"] or "", event["sessionId"] or ""
+
+
+def ask_saved(mine: Side, other: Side) -> None:
+    """A question under a name that the other gives, too; nobody finds what the other has named."""
+    asked = {"metrics": ["events"], "filters": [_OF_TYPE], "range": DAY}
+    definition = {"question": asked, "parameters": {"type": {"type": "text"}}}
+    for name in ("same", mine.environment_id):
+        assert mine.call("PUT", f"{SAVED}/{name}", json=definition).is_success
+    [row] = mine.asked(f"{SAVED}/same", type="type 1")["rows"]
+    assert row["metrics"]["events"] == len(mine.of_the_day({"eventType": "type 1"}))
+    names = [one["name"] for one in mine.call("GET", SAVED).json()["data"]["saved"]]
+    assert sorted(names) == sorted(["same", mine.environment_id])
+    assert mine.call("GET", f"{SAVED}/same/definition").json()["data"]["definition"] == definition
+    for path in (other.environment_id, f"{other.environment_id}/definition"):
+        assert mine.call("GET", f"{SAVED}/{path}").status_code == 404
+    assert mine.call("DELETE", f"{SAVED}/{other.environment_id}").status_code == 404
+    assert mine.call("DELETE", f"{SAVED}/{mine.environment_id}").status_code == 204
+
+
+_OF_TYPE = {"op": "is", "field": "eventType", "value": {"param": "type"}}
 
 
 def ask_thedata(mine: Side, other: Side) -> None:

@@ -17,6 +17,7 @@ from service.api.signed.records import KINDS
 from service.query.customers import ATTRIBUTES, PROFILE
 from tests.flows.tenants.asking import (
     ask,
+    ask_saved,
     ask_thedata,
     count_all,
     export,
@@ -62,6 +63,7 @@ LOOKS: list[Step] = [
     select,
     follow_users,
     ask_thedata,
+    ask_saved,
     export,
     listen,
     count_all,
