@@ -193,6 +193,12 @@ async def test_a_path_leads_from_the_first_such_event_of_a_journey_or_to_the_las
     assert await paths(store, depth=2) == ({"x-a": 1}, 0)
 
 
+async def test_a_path_has_as_many_steps_as_are_asked_for_at_most(store):
+    await tell(store, *enumerate("xxabcdexx"))
+    assert await paths(store, depth=4, **{"from": {"event": "a"}}) == ({"a-b-c-d": 1}, 0)
+    assert await paths(store, depth=3, to={"event": "e"}) == ({"c-d-e": 1}, 0)
+
+
 async def test_a_journey_ends_where_its_user_does_nothing_for_longer_than_the_gap(store):
     await tell(store, (0, "a"), (60, "b"), (121, "a"), (122, "c"))
     assert await paths(store, gap="60s") == ({"a-b": 1, "a-c": 1}, 0)
