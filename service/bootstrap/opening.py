@@ -26,7 +26,7 @@ from service.bootstrap.engines import (
 )
 from service.bootstrap.opened import Answering, Service, Turns, Writing
 from service.bootstrap.place import hold, operator_token_of, secret_of, this_process
-from service.database import Database, is_current, open_database, upgrade
+from service.database import Database, is_current, upgrade
 from service.erasure.asking import Forgetting
 from service.erasure.carrying_out import Eraser
 from service.errors import DataDirectoryBusy
@@ -86,8 +86,8 @@ async def open_answering(settings: Settings) -> AsyncIterator[Answering]:
 async def open_writing(settings: Settings) -> AsyncIterator[Writing]:
     """Open what carries events to the store, while other processes answer."""
     async with _begun(settings) as parts:
-        database = open_database(settings)
-        parts.push_async_callback(database.close)
+        database = await open_control(settings, parts)
+        await upgrade(database)  # nothing is stored before it is known who was erased
         backing = await _open_backing(settings, parts)
         yield await _make_writing(settings, database, backing)
 
