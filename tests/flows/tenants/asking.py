@@ -10,6 +10,7 @@ from service.query.customers import ATTRIBUTES, PROFILE
 from tests.flows.tenants.side import DAY, METRICS, Event, Side
 
 NUMBERS = "/api/v1/analytics/numbers"
+SAVED = "/api/v1/analytics/saved"
 EXPORT = "/api/v1/analytics/events/export"
 SAVED = "/api/v1/analytics/saved"
 CUSTOMERS = "/api/v1/customers"
@@ -57,11 +58,17 @@ def select(mine: Side, other: Side) -> None:
 
 
 def follow_users(mine: Side, other: Side) -> None:
-    """How many of his users begin a funnel, and how much they do in their sessions."""
+    """His users alone begin funnels, come back, take their ways and have sessions."""
     asked = {"steps": [{"event": "type 1"}, {"event": "type 2"}], "range": DAY}
     begun = {event["userId"] for event in mine.of_the_day({"eventType": "type 1"})}
     [row] = _rows(mine, "funnel", asked)
     assert row["steps"][0]["users"] == len(begun)
+    cohorts = {"start": {"event": "type 1"}, "kind": "recurring", "range": DAY}
+    came = _data(mine, "retention", cohorts)["cohorts"]
+    assert sum(cohort["users"] for cohort in came) == len(begun)
+    ways = _data(mine, "paths", {"from": {"event": "type 1"}, "gap": "24h", "range": DAY})
+    journeys = sum(path["journeys"] for path in ways["paths"]) + ways["other"]["journeys"]
+    assert journeys == len(begun)
     rows = _rows(mine, "sessions", {"range": DAY})
     assert sum(row["metrics"]["events"] for row in rows) == sum(
         event["userId"] != "" for event in mine.of_the_day()
@@ -162,10 +169,14 @@ def are_his_sums(mine: Side, document: Any) -> None:
 
 
 def _rows(mine: Side, question: str, asked: Any, as_user: bool = False) -> Any:
+    return _data(mine, question, asked, as_user)["rows"]
+
+
+def _data(mine: Side, question: str, asked: Any, as_user: bool = False) -> Any:
     path = f"/api/v1/analytics/{question}"
     answer = mine.call("POST", path, json=asked, params=mine.after(), as_user=as_user)
     assert answer.status_code == 200, answer.text
-    return answer.json()["data"]["rows"]
+    return answer.json()["data"]
 
 
 def _pages(mine: Side) -> dict[str, Any]:
