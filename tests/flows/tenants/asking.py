@@ -12,7 +12,6 @@ from tests.flows.tenants.side import DAY, METRICS, Event, Side
 NUMBERS = "/api/v1/analytics/numbers"
 SAVED = "/api/v1/analytics/saved"
 EXPORT = "/api/v1/analytics/events/export"
-SAVED = "/api/v1/analytics/saved"
 CUSTOMERS = "/api/v1/customers"
 OF_THEDATA = {"start_time": DAY["start"], "end_time": DAY["end"], "interval": "1d"}
 GONE = "gone"

@@ -5,7 +5,7 @@ import time
 from service.query.customers import PROFILE
 from tests.flows.tenants.asking import CUSTOMERS, GONE
 from tests.flows.tenants.sending import follow_up, send_one
-from tests.flows.tenants.side import PATIENCE, Event, Side, iso_now
+from tests.flows.tenants.side import DAY, METRICS, PATIENCE, Event, Side, iso_now
 
 ERASURES = "/api/v1/erasures"
 
@@ -13,6 +13,7 @@ ERASURES = "/api/v1/erasures"
 def erase(mine: Side, other: Side) -> None:
     for one, another in ((mine, other), (other, mine)):
         send_one(one, another, _telling(one))
+        one.asked(METRICS, **DAY)  # what is not stored yet is erased without being counted
     his = [key for key, event in mine.kept.items() if event["userId"] == GONE]
     asked = mine.call("DELETE", f"{CUSTOMERS}/{GONE}")
     assert asked.status_code == 202, asked.text
