@@ -83,12 +83,12 @@ class Asking:
 
         Raises NotCountedYet when the receipt of `?after=` is not counted in time.
         """
-        headers = headers_of(scope)
+        began, headers = time.perf_counter(), headers_of(scope)
         tenant = await self._gate.reader(headers)
         raw, at_least = await self.at_least(tenant, scope["query_string"])
         parameters = parse(raw, now_ms())
         served = await question(tenant, parameters, at_least)
-        return self._answer(served, headers.get(b"if-none-match"))
+        return self.document(served, headers, began)
 
     async def ask_in_body(
         self,
@@ -100,8 +100,8 @@ class Asking:
     ) -> Answer:
         """The same for a question that is a JSON document in the body.
 
-        The answer also says where it comes from and how long this call took. With `tabled` it is
-        to be had as a file, too; raises NotAcceptable for one that there is not.
+        With `tabled` it is to be had as a file, too; raises NotAcceptable for one that there is
+        not.
         """
         began, scope = time.perf_counter(), request.scope
         headers = headers_of(scope)
@@ -150,8 +150,15 @@ class Asking:
         return position
 
     def document(self, served: Served, headers: Headers, began: float) -> Answer:
-        """The answer as JSON, with what it took since `began` (of `time.perf_counter`)."""
-        return self._answer(served, headers.get(b"if-none-match"), _told(served, began))
+        """The answer as JSON: how old it is, where it comes from, what was read for it, and what it
+        took since `began` (of `time.perf_counter`)."""
+        shared = self._shared(served, served.etag.encode())
+        if _has(shared, headers.get(b"if-none-match")):
+            return Answer(304, b"", *shared)
+        content = polled(served, served.cached, served.age_ms, _told(served, began))
+        length = (b"content-length", b"%d" % len(content))
+        timing = () if served.cached else (_timing(served.store_ms),)
+        return Answer(200, content, JSON, length, *shared, *timing)
 
     def keeping(self, seconds: float) -> "Asking":
         """The same for answers that are kept for another time."""
@@ -178,15 +185,6 @@ class Asking:
     def _shared(self, served: Served, etag: bytes) -> Sequence[Header]:
         age = (b"age", b"%d" % (served.age_ms // 1000))
         return ((b"etag", etag), self._cache_control, age, _VARY)
-
-    def _answer(self, served: Served, if_none_match: bytes | None, told: bytes = b"") -> Answer:
-        shared = self._shared(served, served.etag.encode())
-        if _has(shared, if_none_match):
-            return Answer(304, b"", *shared)
-        content = polled(served, served.cached, served.age_ms, told)
-        length = (b"content-length", b"%d" % len(content))
-        timing = () if served.cached else (_timing(served.store_ms),)
-        return Answer(200, content, JSON, length, *shared, *timing)
 
 
 async def _read(parse: Parse[_Parameters], body: bytes) -> _Parameters:

@@ -7,12 +7,16 @@ rollup does not carry makes everything the rest.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from service.query.buckets import bucket_starts, slot_width
 from service.query.catalog import DAY, MINUTE, QUARTER
 from service.query.parameters import Filters, MetricsParameters, NumbersParameters, Range
 from service.storage.protocol import Statement
+
+Source = Literal["rollup", "raw", "mixed"]
+"""Where an answer comes from: from rollups and what is newer than they, from rows, or both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class Plan:
     """Where each bucket begins."""
     slot: int
     """Length of the slots that the counts come in; they are numbered from the first start."""
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,14 @@ class Cover:
     whole: tuple[int, int]
     left: tuple[int, int]
     right: tuple[int, int]
+
+    @property
+    def source(self) -> Source:
+        """Where what it covers is read from."""
+        edges = self.left[0] < self.left[1] or self.right[0] < self.right[1]
+        if self.whole[0] == self.whole[1]:
+            return "raw"
+        return "mixed" if edges else "rollup"
 
     def values(self) -> dict[str, int]:
         """As parameters of a statement."""
@@ -77,6 +90,7 @@ def plan_metrics(tenant: str, parameters: MetricsParameters, *, open_end: bool) 
         ),
         starts,
         slot,
+        by_minute.source if by_minute.source == by_quarter.source else "mixed",
     )
 
 

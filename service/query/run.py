@@ -169,12 +169,13 @@ class Questions:
             plan = plan_metrics(tenant, parameters, open_end=False)
             asked = await self._ask("metrics", *plan.statements)
         document = metrics_document(parameters, plan, *asked.tables[:3])
-        return _computed(document, begun, asked)
+        return replace(_computed(document, begun, asked), source=plan.source)
 
     async def _numbers(self, tenant: str, parameters: NumbersParameters) -> Computed:
         begun = await self._begin()
-        asked = await self._ask("numbers", plan_numbers(tenant, parameters))
-        return _computed(numbers_document(parameters, asked.tables[0]), begun, asked)
+        asked = await self._ask("numbers", plan_numbers(tenant, parameters), costs=True)
+        computed = _computed(numbers_document(parameters, asked.tables[0]), begun, asked)
+        return replace(computed, source="raw", cost=cost_of(asked.tables))
 
     async def _query(self, tenant: str, question: Question) -> Computed:
         begun = await self._begin()

@@ -20,6 +20,10 @@ async def test_the_document_comes_with_its_age(edge: Edge):
         "asOf": "2023-11-14T22:13:20.000Z",
         "cached": False,
         "ageMs": first["data"]["ageMs"],
+        "source": "",
+        "rowsRead": 300,
+        "bytesRead": None,
+        "elapsedMs": first["data"]["elapsedMs"],
     }
     assert second["data"]["cached"] is True
 

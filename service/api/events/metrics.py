@@ -1,6 +1,6 @@
 """`GET /api/v1/analytics/metrics`: the dashboard's document."""
 
-from typing import Any
+from typing import Any, Literal
 
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
@@ -21,6 +21,10 @@ class MetricsAnswer(MetricsDocument, rename="camel"):
     as_of: str
     cached: bool
     age_ms: int
+    source: Literal["cache", "rollup", "raw", "mixed"]
+    rows_read: int | None
+    bytes_read: int | None
+    elapsed_ms: float
 
 
 class Metrics:
@@ -62,6 +66,10 @@ _EXAMPLE = {
     "asOf": "2024-01-30T12:00:00.000Z",
     "cached": False,
     "ageMs": 0,
+    "source": "mixed",
+    "rowsRead": None,
+    "bytesRead": None,
+    "elapsedMs": 4.2,
 }
 _METRICS = Said(
     "analytics",

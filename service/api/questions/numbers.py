@@ -1,6 +1,6 @@
 """`GET /api/v1/analytics/numbers`: a numeric payload field, summed up."""
 
-from typing import Any
+from typing import Any, Literal
 
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
@@ -21,6 +21,10 @@ class NumbersAnswer(NumbersDocument, rename="camel"):
     as_of: str
     cached: bool
     age_ms: int
+    source: Literal["cache", "rollup", "raw", "mixed"]
+    rows_read: int | None
+    bytes_read: int | None
+    elapsed_ms: float
 
 
 class Numbers:
@@ -47,6 +51,10 @@ _EXAMPLE = {
     "asOf": "2024-01-30T12:00:00.000Z",
     "cached": False,
     "ageMs": 0,
+    "source": "raw",
+    "rowsRead": 48212,
+    "bytesRead": None,
+    "elapsedMs": 4.2,
 }
 _NUMBERS = Said(
     "questions",

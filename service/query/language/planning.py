@@ -9,7 +9,6 @@ everything else comes from the rows.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from service.query.buckets import bucket_starts
@@ -28,11 +27,8 @@ from service.query.language.grouping import columns_of, in_place, names_of
 from service.query.language.metrics import Metric
 from service.query.language.question import Question
 from service.query.parameters import Range
-from service.query.planner import cover
+from service.query.planner import Source, cover
 from service.storage.protocol import Statement
-
-Source = Literal["rollup", "raw", "mixed"]
-"""Where an answer comes from: from rollups and what is newer than they, from rows, or both."""
 
 _EVENT_TYPE = Column("event_type")
 
@@ -191,10 +187,8 @@ def _facts(question: Question, time: Range) -> _Facts:
     edges = {"start": time.start, "end": time.end}
     if _of_minutes(question) and all(start % MINUTE == 0 for start in starts):
         minutes = cover(time, MINUTE, open_end=False)
-        raw = minutes.left[0] < minutes.left[1] or minutes.right[0] < minutes.right[1]
         values = {**edges, **minutes.values()}
-        source: Source = "mixed" if raw else "rollup"
-        return _Facts(Statement("facts.minutes", values, parts), starts, source)
+        return _Facts(Statement("facts.minutes", values, parts), starts, minutes.source)
     return _Facts(Statement(terms.facts, edges, parts), starts, "raw")
 
 
