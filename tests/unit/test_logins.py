@@ -60,7 +60,7 @@ async def test_the_first_who_registers_is_superuser_and_works_nowhere_yet(accoun
     assert (first.is_superuser, second.is_superuser) == (True, False)
     assert (first.environment_id, second.environment_id) == (None, None)
     session = await accounts.sessions.verify(await log_in(accounts))
-    assert session.within("env_default").scopes == {"ingest", "read", "admin"}
+    assert session.within("env_default").scopes == {"ingest", "read", "sql", "admin"}
 
 
 async def test_a_named_owner_becomes_it_by_proving_his_address_not_by_typing_it(tmp_path):
