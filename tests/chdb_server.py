@@ -25,7 +25,7 @@ import chdb
 import lz4.frame
 import uvicorn
 import zstandard
-from chdb import ChdbError
+from chdb._exceptions import ChdbError
 
 from tests.running import free_port
 

@@ -36,7 +36,7 @@ def refusal(rule: Rule, path: str, who: str) -> int | None:
         return 404 if who == "stranger" else 403
     if rule.role and names_something and who == "stranger":
         return 404
-    owns = rule.role == OWNER or rule.scopes == ("admin",)
+    owns = rule.role == OWNER or rule.scopes in {("admin",), ("sql",)}
     return 403 if owns and who in {"member", "service"} else None
 
 

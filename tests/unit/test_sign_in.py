@@ -200,7 +200,7 @@ async def test_an_owner_may_do_everything_in_his_environment_and_there_alone(acc
         welcome = await accounts.welcome(email)
         principal = (await accounts.sessions.verify(welcome.token)).principal
         assert principal.tenant == welcome.user.environment_id
-        assert principal.scopes == {"ingest", "read", "admin"}
+        assert principal.scopes == {"ingest", "read", "sql", "admin"}
 
 
 async def test_a_session_ended_here_is_refused_at_once(accounts):
