@@ -219,7 +219,7 @@ def holds(event: Event, found: dict) -> bool:
     there = number(event, found["field"])
     if there is None:
         return False
-    wanted = found["value"]
+    wanted = float(found["value"])  # numbers are 64-bit floats, as docs/api-query.md says
     return {"gt": there > wanted, "gte": there >= wanted, "lt": there < wanted}.get(
         op, there <= wanted
     )
