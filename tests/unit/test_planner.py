@@ -11,9 +11,13 @@ from service.query.parameters import Filters, MetricsParameters, Range
 from service.query.planner import cover, plan_metrics
 
 
-def a_plan(start, end, *, interval=HOUR, filters=None, open_end=False):
+def planned(start, end, *, interval=HOUR, filters=None, open_end=False):
     asked = MetricsParameters(Range(start, end), interval, "UTC", filters or Filters(), 10)
-    plan = plan_metrics("env_test", asked, open_end=open_end)
+    return plan_metrics("env_test", asked, open_end=open_end)
+
+
+def a_plan(start, end, **how):
+    plan = planned(start, end, **how)
     return {statement.name: statement.values for statement in plan.statements}
 
 
@@ -75,3 +79,16 @@ def test_what_lies_beyond_an_open_end_is_looked_for_up_to_the_end_of_the_last_bu
     statements = a_plan(0, HOUR + 1, open_end=True)
     assert statements["metrics_beyond"]["beyond"] == HOUR + QUARTER
     assert "metrics_beyond" not in a_plan(0, HOUR + 1)
+
+
+@pytest.mark.parametrize(
+    ("start", "filters", "source"),
+    [
+        (0, Filters(), "rollup"),
+        (1, Filters(), "mixed"),
+        (0, Filters("click"), "mixed"),
+        (0, Filters(user_id="a"), "raw"),
+    ],
+)
+def test_a_plan_says_where_its_answer_is_read_from(start, filters, source):
+    assert planned(start, DAY, filters=filters).source == source
