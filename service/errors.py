@@ -37,7 +37,10 @@
     │   ├── Overloaded            OVERLOADED             too many at once; wait
     │   ├── BufferFull            BUFFER_FULL            the producer has no room for an event
     │   ├── Undelivered           UNDELIVERED            the producer ended with events left
-    │   └── Unreachable           UNREACHABLE            no answer came; send the same ids again
+    │   ├── Unreachable           UNREACHABLE            no answer came; send the same ids again
+    │   ├── SourceUnavailable     SOURCE_UNAVAILABLE     a pipeline's source does not answer
+    │   └── TargetUnavailable     TARGET_UNAVAILABLE     a pipeline's target does not answer
+    ├── ConnectorBroken        CONNECTOR_BROKEN       a source or target will not work as it is told
     ├── SealBroken             SEAL_BROKEN            a sealed secret does not open
     ├── SettingsError          SETTINGS               a setting is wrong; the start is refused
     ├── MigrationError         MIGRATION              the schema does not fit this program
@@ -372,3 +375,21 @@ class UnexpectedAnswer(HeadraceError):
     """An answer that the client does not understand: another program, or an unknown error."""
 
     code = "UNEXPECTED_ANSWER"
+
+
+class SourceUnavailable(Retryable):
+    """A pipeline's source does not answer, or not in time; reading is tried again."""
+
+    code = "SOURCE_UNAVAILABLE"
+
+
+class TargetUnavailable(Retryable):
+    """A pipeline's target does not answer, or not in time: unknown what it kept; tried again."""
+
+    code = "TARGET_UNAVAILABLE"
+
+
+class ConnectorBroken(HeadraceError):
+    """A source or target will not work as it is configured: wrong password, no such table."""
+
+    code = "CONNECTOR_BROKEN"

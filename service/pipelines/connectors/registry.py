@@ -1,0 +1,41 @@
+"""The kinds of connectors that there are: the one place that names them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from service.errors import InvalidInput
+from service.pipelines.connectors.http_push import HttpSource
+from service.pipelines.connectors.protocol import Kind
+from service.pipelines.connectors.warehouse import WarehouseTarget, open_warehouse
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("HTTP_SOURCE", "source", HttpSource, "Records that others post to the pipeline."),
+        Kind(
+            "WAREHOUSE_TARGET",
+            "target",
+            WarehouseTarget,
+            "Events of the environment.",
+            open_target=open_warehouse,
+        ),
+    )
+}
+
+
+def kind_of(name: str, field: str = "type") -> Kind:
+    """The kind of this name. Raises InvalidInput, naming those that there are."""
+    if name not in KINDS:
+        raise InvalidInput(f"{name!r} is none of {', '.join(sorted(KINDS))}", field)
+    return KINDS[name]
+
+
+def config_of(kind: Kind, settings: Mapping[str, Any], field: str = "configuration") -> Any:
+    """The settings as the kind's configuration. Raises InvalidInput, naming the field in them."""
+    try:
+        return msgspec.convert(settings, kind.config)
+    except msgspec.ValidationError as error:
+        about, _, where = str(error).partition(" - at `$.")
+        raise InvalidInput(about, f"{field}.{where.rstrip('`')}" if where else field) from None
