@@ -222,6 +222,13 @@ class Settings:
         "HEADRACE_COALESCE_SECONDS", 0.002, "How long small requests wait for company."
     )
 
+    # Pipelines
+    allow_private_targets: bool = _setting(
+        "HEADRACE_ALLOW_PRIVATE_TARGETS",
+        False,
+        "`true` lets connectors reach hosts in private networks and on this machine.",
+    )
+
     # The stream
     stream_max_bytes: int = _setting(
         "HEADRACE_STREAM_MAX_BYTES",

@@ -1,0 +1,1 @@
+"""Which hosts a user's connectors may reach, and that they reach no other."""
