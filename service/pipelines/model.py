@@ -91,6 +91,8 @@ class SubscriptionConfig(msgspec.Struct, frozen=True):
     id: str
     columns: Sequence[Column]
     target: ConnectorConfig
+    table: str = ""
+    """The table or topic of the target that the records go to; empty where there is but one."""
     error_target: ConnectorConfig | None = None
     """Where refused records go besides the dead letters."""
     backfill: bool = False

@@ -64,6 +64,8 @@ class Surroundings:
     pipeline_id: str = ""
     subscription_id: str = ""
     """Empty for a source, and while credentials are only checked."""
+    table: str = ""
+    """The table or topic that a target writes to, as its subscription names it."""
     allow_private: bool = False
     """Whether hosts in private networks may be reached (`HEADRACE_ALLOW_PRIVATE_TARGETS`)."""
     ingest: Ingest | None = None
