@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Generic, TypeVar
 
 _INTERRUPT_EVERY = 0.02
@@ -24,12 +24,15 @@ class Lane(Generic[Connection]):
         self._interrupt = interrupt
 
     async def run(self, work: Callable[[Connection], Answer]) -> Answer:
-        """Do `work` in the thread; a cancelled caller interrupts it and waits for its end."""
+        """Do `work` in the thread; a cancelled caller interrupts it and waits for its end.
+
+        However often he is cancelled: an interrupt that came later would meet the next one's work.
+        """
         running = asyncio.get_running_loop().run_in_executor(self.thread, work, self.connection)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            await self._stop(running)
+            await _to_its_end(asyncio.ensure_future(self._stop(running)))
             raise
 
     async def _stop(self, running: "asyncio.Future[Answer]") -> None:
@@ -37,6 +40,12 @@ class Lane(Generic[Connection]):
             await asyncio.to_thread(self._interrupt, self.connection)
             await asyncio.wait([running], timeout=_INTERRUPT_EVERY)
         running.exception()
+
+
+async def _to_its_end(ending: asyncio.Future[None]) -> None:
+    while not ending.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(ending)
 
 
 class Lanes(Generic[Connection]):
