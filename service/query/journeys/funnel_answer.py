@@ -7,7 +7,7 @@ import msgspec
 
 from service.query.journeys.asked import Tables
 from service.query.journeys.breakdown import Breakdown, Found, Row
-from service.query.journeys.shown import number_of, share_of
+from service.query.journeys.shown import seconds_of, share_of
 from service.query.language.answer import span_of
 from service.query.language.conditions import column
 from service.query.language.words import Span, Value
@@ -96,7 +96,7 @@ class FunnelShape:
         """The percentiles of the time between two steps."""
         places = {time: number for number, time in enumerate(self._times())}
         return {
-            f"p{percent}": number_of(row.get(f"seconds{places[step, since, percent]}"))
+            f"p{percent}": seconds_of(row.get(f"seconds{places[step, since, percent]}"))
             for percent in self.percentiles
         }
 

@@ -22,7 +22,7 @@ from service.query.journeys.asked import (
     with_values,
 )
 from service.query.journeys.breakdown import Breakdown, Found, Row, breakdown_of
-from service.query.journeys.shown import number_of, share_of
+from service.query.journeys.shown import seconds_of, share_of
 from service.query.journeys.words import Sessions
 from service.query.language.answer import span_of
 from service.query.language.conditions import Terms, column, named
@@ -204,6 +204,5 @@ def read_sessions(body: bytes, now_ms: int) -> SessionsQuestion:
     )
 
 
-def _seconds(found: float | None) -> float | None:
-    milliseconds = number_of(found)
-    return None if milliseconds is None else number_of(milliseconds / 1000)
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else seconds_of(milliseconds / 1000)
