@@ -8,7 +8,7 @@ FILES := service headrace tests loadtests migrations
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check chaos bench house tables constraints clean
+.PHONY: help install demo test check fuzz chaos bench house tables constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ check: $(STAMP) ## format, lint, types, import direction, documentation
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m pytest -q tests/house
+
+fuzz: $(STAMP) ## every property test, with other stories than `make test` tells (docs/reliability.md)
+	@HEADRACE_TEST_STORIES=other $(BIN)/python -m pytest -m hypothesis -n $(WORKERS) $(ARGS)
 
 chaos: $(STAMP) ## five minutes of random kills, and every other fault (docs/reliability.md)
 	@HEADRACE_TEST_CHAOS_SECONDS=300 $(BIN)/python -m pytest tests/chaos --timeout=900 $(ARGS)

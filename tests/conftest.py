@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.running import RunningService
 from tests.servers import Postgres, Server, a_postgres, a_valkey
+
+settings.register_profile(
+    "same", deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+settings.register_profile("other", settings.get_profile("same"), derandomize=False)
+settings.load_profile(os.environ.get("HEADRACE_TEST_STORIES", "same"))
+"""The stories that hypothesis tells are the same ones in each run; `make fuzz` tells others."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

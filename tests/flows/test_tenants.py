@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 
 from service.app import create_app
 from service.bootstrap import Service
@@ -66,14 +66,7 @@ def start(folder: Path, **options: Any) -> Iterator[Whole]:
 
 def never_meet(whole: Whole, cases: int = CASES) -> None:
     @given(steps=STEPS)
-    @settings(
-        max_examples=cases,
-        phases=[Phase.generate],
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(max_examples=cases, phases=[Phase.generate])
     def draw(steps: Any) -> None:
         act(whole, steps)
 

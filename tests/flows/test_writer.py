@@ -486,7 +486,7 @@ async def test_the_writer_stores_what_is_left_when_it_is_told_to_stop(home):
 logs = st.lists(st.lists(st.integers(0, 11), min_size=1, max_size=5), min_size=1, max_size=8)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(logs, st.sets(st.integers(0, 8)), st.sets(st.integers(0, 8)), st.integers(1, 12))
 def test_the_store_holds_the_first_occurrences_whatever_the_cutting(
     tmp_path_factory, log, cuts, restarts, near

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.events import Event
@@ -121,7 +121,7 @@ def test_buckets_around_every_change_of_a_clock(zone, change, interval):
     assert bucket_starts(*around, length, ZoneInfo(zone)) == list(edges(*around, length, zone))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120)
 @given(st.data())
 def test_metrics_of_a_free_range(asked, data):
     zone, start, end = data.draw(ranges())
@@ -153,7 +153,7 @@ def test_metrics_of_a_free_range(asked, data):
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60)
 @given(st.data())
 def test_metrics_of_a_range_that_ends_now_with_events_beyond_it(asked, data):
     zone, _, now = data.draw(ranges())

@@ -6,7 +6,7 @@ from itertools import count
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.migrate import migrate
@@ -16,7 +16,7 @@ from service.query.journeys.kinds import KINDS
 from tests.building import an_event
 from tests.queries.naive_journeys import Funnel
 from tests.queries.test_answers_are_exact import Asked, ranges, tell
-from tests.queries.test_queries_are_exact import compared, filters, objects, span
+from tests.queries.test_queries_are_exact import compared, filters, forty_stories, objects, span
 from tests.stores import STORES
 
 TYPES = ("view", "cart", "buy", "päge")
@@ -83,12 +83,7 @@ def funnels(draw, start, end):
 
 
 @pytest.mark.timeout(300)
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],
-)
+@forty_stories
 @given(st.data())
 def test_a_funnel_of_any_events(asked, data):
     zone, start, end = data.draw(ranges())

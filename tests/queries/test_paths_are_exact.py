@@ -1,13 +1,13 @@
 """Whichever way users take, the answer is what following one after the other gives."""
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.queries.naive_journeys import naive_paths
 from tests.queries.test_answers_are_exact import ranges, tell
 from tests.queries.test_funnels_are_exact import WINDOWS, ask, asked, histories, steps
-from tests.queries.test_queries_are_exact import filters, span
+from tests.queries.test_queries_are_exact import filters, forty_stories, span
 
 __all__ = ["asked"]
 
@@ -28,12 +28,7 @@ def documents(draw):
 
 
 @pytest.mark.timeout(300)
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],
-)
+@forty_stories
 @given(st.data())
 def test_paths_of_any_events(asked, data):
     _, start, end = data.draw(ranges())

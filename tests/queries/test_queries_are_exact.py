@@ -7,7 +7,7 @@ from itertools import count
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from service.migrate import migrate
@@ -31,6 +31,7 @@ FIELDS = ("eventType", "userId", "sessionId", "source", "priority", "payload.pri
 PATHS = ("payload.a.b", 'payload."a.b"', "payload.*", "payload.0", "payload.$", "payload./d")
 MORE = ("payload.é", "payload.a.0", "metadata.source", "metadata.a", "payload.none", 'payload.""')
 KNOWN = ("customer.price", "customer.a", "customer.a.b", "customer.é")
+forty_stories = settings(max_examples=40, phases=[Phase.generate])
 OF_NUMBERS = ("priority", "payload.price", "payload.a.b", "metadata.a", "customer.price")
 
 
@@ -173,12 +174,7 @@ def compared(draw, start, end):
 
 
 @pytest.mark.timeout(300)
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],
-)
+@forty_stories
 @given(st.data())
 def test_a_query_about_any_events(asked, data):
     zone, start, end = data.draw(ranges())
@@ -195,12 +191,7 @@ def test_a_query_about_any_events(asked, data):
 
 
 @pytest.mark.timeout(300)
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],
-)
+@forty_stories
 @given(st.data())
 def test_counts_from_whole_minutes_and_what_is_beside_them(asked, data):
     minute = 29_000_000 * MINUTE + data.draw(st.sampled_from([0, 1, MINUTE - 1]))

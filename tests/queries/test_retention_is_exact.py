@@ -1,14 +1,14 @@
 """Whoever comes back when: the answer is what looking at one user after the other gives."""
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.query.catalog import DAY
 from tests.queries.naive_journeys import calendar_periods, naive_retention
 from tests.queries.test_answers_are_exact import ranges, tell
 from tests.queries.test_funnels_are_exact import ask, asked, histories, steps
-from tests.queries.test_queries_are_exact import filters, span
+from tests.queries.test_queries_are_exact import filters, forty_stories, span
 
 __all__ = ["asked"]
 
@@ -26,12 +26,7 @@ def documents(draw):
 
 
 @pytest.mark.timeout(300)
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],
-)
+@forty_stories
 @given(st.data())
 def test_retention_of_any_events(asked, data):
     zone, start, end = data.draw(ranges())

@@ -1,14 +1,14 @@
 """Whatever is asked of sessions, the answer is what putting events together one by one gives."""
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.query.catalog import INTERVALS
 from tests.queries.naive_journeys import Sessions
 from tests.queries.test_answers_are_exact import ranges, tell
 from tests.queries.test_funnels_are_exact import WINDOWS, ask, asked, histories
-from tests.queries.test_queries_are_exact import compared, filters, span
+from tests.queries.test_queries_are_exact import compared, filters, forty_stories, span
 
 __all__ = ["asked"]
 
@@ -33,12 +33,7 @@ def documents(draw, start, end):
 
 
 @pytest.mark.timeout(300)
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate],
-)
+@forty_stories
 @given(st.data())
 def test_sessions_of_any_events(asked, data):
     zone, start, end = data.draw(ranges())

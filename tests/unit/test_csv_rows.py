@@ -66,7 +66,7 @@ def test_reading_goes_on_behind_any_row(encoding: str, tmp_path: Path):
 _CELLS = st.text(st.sampled_from('aé",\n\r ;😀'), max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(_CELLS, _CELLS, _CELLS), min_size=1, max_size=8))
 def test_what_was_written_is_read_wherever_one_begins(tmp_path_factory, table):
     quoted = [['"' + cell.replace('"', '""') + '"' for cell in row] for row in table]

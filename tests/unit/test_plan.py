@@ -160,7 +160,7 @@ restarts_after = st.sets(st.integers(0, 20))
 cuts_after = st.sets(st.integers(0, 20))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(logs, cuts_after, restarts_after, st.integers(1, 20))
 def test_the_store_holds_the_first_occurrences_whatever_the_cutting(log, cuts, restarts, near):
     events = {n: an_event(f"e{n}", after=(n * 7) % 5, user_id=f"u{n}") for n in range(15)}
