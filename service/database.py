@@ -28,6 +28,7 @@ from service.settings import Settings
 
 _TURN = text("SELECT pg_advisory_xact_lock(7162841093)")
 """A number of ours: every process takes the same lock before it writes."""
+_CLOCK = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
 _TIMEOUT = 5.0
 """Seconds for a connection, and for each statement, after which the server counts as away."""
 
@@ -92,6 +93,14 @@ class Database:
             raise AccountsUnavailable(
                 f"the accounts' database does not answer: {reason}"
             ) from error
+
+    async def clock(self) -> int | None:
+        """The server's clock, ms since 1970 UTC; None of a file. Raises AccountsUnavailable."""
+        if not self._is_server:
+            return None
+        with heard():
+            async with self.reading() as connection:
+                return int((await connection.execute(_CLOCK)).scalar_one())
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -1,9 +1,10 @@
 """`/-/…`: what an operator asks of a running service, with the token that its data directory holds.
 
-The command line uses them (`headrace verify`, `headrace dead-letters`).
+The command line uses them (`headrace verify`, `headrace doctor`, `headrace dead-letters`).
 """
 
 import hmac
+import os
 from base64 import b64encode
 from typing import Any
 
@@ -15,10 +16,11 @@ from service import dead_letters
 from service.api.answers import Answer, Success, headers_of, iso, json_answer
 from service.api.guards import OPEN, OPERATOR, key_of
 from service.api.openapi import Said, change, data, document, read, refusal, text_parameter
+from service.condition import Condition, condition_of
 from service.errors import InvalidInput, Unauthenticated
 from service.inspection import inspect
+from service.migrate import Migratable
 from service.rollup import Finding, Rollup
-from service.storage.protocol import EventStore
 from service.stream.protocol import DeadLetter, Stream
 from service.telemetry import CONTENT_TYPE, exposition
 
@@ -68,7 +70,7 @@ class Operators:
         self,
         token: str,
         rollup: Rollup,
-        store: EventStore,
+        store: Migratable,
         stream: Stream,
     ) -> None:
         self._token = token
@@ -80,6 +82,7 @@ class Operators:
         """The handlers."""
         return [
             *read("/-/verify", self.verify, _VERIFY),
+            *read("/-/condition", self.condition, _CONDITION),
             *read("/-/dead-letters", self.list_letters, _LIST),
             change("POST", "/-/dead-letters/{number:str}/replay", self.replay, _CHANGE),
             change("DELETE", "/-/dead-letters/{number:str}", self.discard, _CHANGE),
@@ -90,6 +93,11 @@ class Operators:
         self._admit(request)
         findings = await inspect(self._rollup, self._store, self._stream)
         return json_answer(200, Success(data=Inspection(list(findings))))
+
+    async def condition(self, request: Request[Any, Any, Any]) -> Answer:
+        """Say how far the store is; `headrace doctor` asks."""
+        self._admit(request)
+        return json_answer(200, Success(data=await condition_of(self._store, os.getpid())))
 
     async def list_letters(self, request: Request[Any, Any, Any]) -> Answer:
         """List the dead letters."""
@@ -142,6 +150,11 @@ _REFUSED = refusal(401, "Not the operator's token.")
 _NUMBER = text_parameter("number", "The dead letter's number.", where="path")
 _METRICS = Said("operators", OPEN, [document(200, str, "The series.")])
 _VERIFY = Said("operators", OPERATOR, [data(200, Inspection, "What was compared."), _REFUSED])
+_CONDITION = Said(
+    "operators",
+    OPERATOR,
+    [data(200, Condition, "How far the store is."), _REFUSED, refusal(503, "The store is away.")],
+)
 _LIST = Said("operators", OPERATOR, [data(200, DeadLetterList, "The dead letters."), _REFUSED])
 _CHANGE = Said(
     "operators",

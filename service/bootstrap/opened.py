@@ -18,6 +18,7 @@ from service.database import Database
 from service.erasure.asking import Forgetting
 from service.ingest import Ingest
 from service.limits import Limits
+from service.migrate import Migratable
 from service.query.customers import Customers
 from service.query.exports import Exports
 from service.query.live import Live
@@ -29,7 +30,6 @@ from service.rollup import Rollup
 from service.settings import Settings
 from service.shared.protocol import Shared
 from service.storage.mark import Mark
-from service.storage.protocol import EventStore
 from service.stream.lease import Lease
 from service.stream.protocol import Stream
 from service.transfer.incoming import Way
@@ -53,7 +53,7 @@ class Answering:
     registry: Registry
     limits: Limits
     stream: Stream
-    store: EventStore
+    store: Migratable
     shared: Shared | None
     mark: Mark
     rollup: Rollup
@@ -86,7 +86,7 @@ class Writing:
 
     settings: Settings
     stream: Stream
-    store: EventStore
+    store: Migratable
     mark: Mark
     rollup: Rollup
     retention: Retention

@@ -49,7 +49,7 @@ class NatsChild:
     @property
     def url(self) -> str:
         """Where clients connect, with the password."""
-        return f"nats://headrace:{self._password}@127.0.0.1:{self._port}"
+        return _url(self._port, self._password)
 
     @property
     def pid(self) -> int | None:
@@ -164,6 +164,27 @@ jetstream {{
             while str(self._folder / "nats.conf") in _command_of(pid):
                 os.kill(pid, signal.SIGKILL)
                 await asyncio.sleep(0.02)
+
+
+def url_in(folder: Path) -> str:
+    """Where the child of this folder was last reached, with the password; empty: it never ran."""
+    try:
+        port, password = ((folder / name).read_text() for name in ("port", "password"))
+    except FileNotFoundError:
+        return ""
+    return _url(port, password)
+
+
+def syncs_always(folder: Path) -> bool:
+    """Whether the child of this folder was told to sync before it acknowledges."""
+    try:
+        return "sync_interval: always" in (folder / "nats.conf").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def _url(port: str, password: str) -> str:
+    return f"nats://headrace:{password}@127.0.0.1:{port}"
 
 
 def _binary() -> str:

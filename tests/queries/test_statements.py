@@ -22,7 +22,7 @@ from tests.storing import put
 GOLDEN = Path(__file__).parent / "golden.json"
 NAMES = sorted({f.name.split(".")[0] for f in directory("queries").iterdir() if f.is_file()})
 ELSEWHERE = {"append_rows", "append_customers", "recognise", "migrations_done", "migrators_at_work"}
-ELSEWHERE |= {"end_call", "table_identity", "migrators_say", "retention_held"}
+ELSEWHERE |= {"end_call", "table_identity", "migrators_say", "retention_held", "server"}
 ELSEWHERE |= {name for name in NAMES if name.startswith(("set_", "sql_"))}
 """The contract of the store and the tests of migrations, retention and erasures cover them."""
 VERBS = {"roll", "merge", "drop", "move", "expire", "free", "erase", "recount"}
