@@ -11,11 +11,13 @@ from service.api.accounts.audit import AuditRoutes
 from service.api.accounts.signing_tokens import SigningTokenRoutes
 from service.api.addresses import networks_of
 from service.api.control.auth import AuthRoutes
+from service.api.control.connectors import ConnectorRoutes
 from service.api.control.credentials import CredentialRoutes
 from service.api.control.entrance import Entrance
 from service.api.control.envs import EnvironmentRoutes
 from service.api.control.exchange import ExchangeRoutes
 from service.api.control.invitations import InvitationRoutes
+from service.api.control.pipelines import PipelineRoutes
 from service.api.control.smt import TransformRoutes
 from service.api.control.teams import TeamRoutes
 from service.api.control.users import UserRoutes
@@ -128,7 +130,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
 
 
 def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
-    parts = service.registry
+    parts, pipes = service.registry, service.pipelines
     return [
         *AuthRoutes(entrance, parts.logins, parts.resets, service.sessions).routes(),
         *UserRoutes(entrance, parts.people).routes(),
@@ -137,6 +139,8 @@ def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
         *EnvironmentRoutes(entrance, parts.tenancy).routes(),
         *TeamRoutes(entrance, parts.teams).routes(),
         *InvitationRoutes(entrance, parts.invitations).routes(),
+        *PipelineRoutes(entrance, pipes.pipelines, pipes.states).routes(),
+        *ConnectorRoutes(entrance, pipes.connectors, pipes.states).routes(),
         *TransformRoutes(entrance).routes(),
     ]
 

@@ -29,6 +29,7 @@ from service.accounts.users import Users
 from service.database import Database, open_database, upgrade
 from service.limits import LocalLimits
 from service.mail.protocol import Letter
+from service.pipelines.control.registry import Control
 from service.settings import Settings
 from service.shared.nonces import LocalNonces
 
@@ -61,6 +62,7 @@ class Accounts:
     sessions: Sessions
     sign_in: SignIn
     registry: Registry
+    pipelines: Control
     letters: Letters
     limits: LocalLimits
     audit: AuditLog
@@ -153,6 +155,7 @@ async def opened_accounts(
             sessions=sessions,
             sign_in=sign_in,
             registry=registry,
+            pipelines=Control.over(database, sealing),
             letters=letters,
             limits=limits,
             full=full,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.accounts import audit
@@ -123,14 +124,17 @@ class Teams:
                 return await known_team(connection, caller, team_id)
 
     async def delete(self, caller: Caller, team_id: str) -> None:
-        """Delete one; who belongs to the environment through it alone belongs to it no more."""
+        """Delete one; who belongs to the environment through it alone belongs to it no more.
+
+        Raises Conflict while something is the team's.
+        """
         with heard():
             async with self._database.writing() as connection:
                 team = await owned_team(connection, caller, team_id)
                 theirs = await _ids(connection, team_id)
                 for table in (invitations, team_members):
                     await connection.execute(delete(table).where(table.c.team_id == team_id))
-                await connection.execute(delete(teams).where(teams.c.id == team_id))
+                await _delete(connection, team_id)
                 await release(connection, team.environment_id, *theirs)
                 here = (team_id, team.environment_id)
                 await audit.note(connection, caller.by, audit.TEAM_DELETED, *here, name=team.name)
@@ -278,6 +282,13 @@ async def _row_named(
 async def _check_free(connection: AsyncConnection, environment_id: str, name: str) -> None:
     if await _row_named(connection, environment_id, name) is not None:
         raise Conflict("the environment has a team of this name")
+
+
+async def _delete(connection: AsyncConnection, team_id: str) -> None:
+    try:
+        await connection.execute(delete(teams).where(teams.c.id == team_id))
+    except IntegrityError:
+        raise Conflict("the team has pipelines or connectors: delete them first") from None
 
 
 async def _ids(connection: AsyncConnection, team_id: str) -> set[str]:

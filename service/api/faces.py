@@ -19,14 +19,15 @@ from service.api.thedata import problems as thedata
 _CONTROL = (
     *("/api/auth/register", "/api/auth/jwt", "/api/auth/forgot-password"),
     *("/api/auth/reset-password", "/api/users", "/api/envs", "/api/teams", "/api/invitations"),
-    "/api/smt",
+    *("/api/smt", "/api/pipelines", "/api/connectors", "/api/connector-types"),
+    *("/api/subscriptions", "/api/datamodels"),
 )
 """What the control face answers, with everything below it."""
 _SEGMENT = tuple(f"/v1/{call}" for call in (*CALLS, "batch"))
 """What Segment's clients send. It stands under the thedata face's mount, and is asked for first."""
 _POSTHOG = ("/batch", "/capture", "/i/v0/e", "/flags", "/decide")
 """What PostHog's clients send."""
-_THEDATA = ("/v1",)
+_THEDATA = ("/v1", "/api/v1/sources", "/api/v1/pipelines")
 """What the thedata face answers."""
 _SIGNED = ("/apigw",)
 """What the signed face answers. All else errs as the events face does."""

@@ -93,6 +93,9 @@ BELONGS_TO_IT = Rule(
     "a member of it, or his service account", sessions=True, services=True, role=MEMBER
 )
 OWNS_IT = Rule("an owner of it", sessions=True, role=OWNER)
+WORKS_IN_TEAM = Rule(
+    "a member of its team, or his service account", sessions=True, services=True, role=MEMBER
+)
 GOVERNS = Rule("a superuser", sessions=True, superuser=True)
 MAKES_KEYS = Rule("a user who owns the environment", ("admin",), sessions=True, counted=True)
 KEEPS_KEYS = Rule(

@@ -18,6 +18,8 @@ from service.bootstrap.engines import mail_of, open_control, open_limits
 from service.bootstrap.place import sealing_of, tokens_of
 from service.database import Database, upgrade
 from service.errors import InvalidInput, SettingsError
+from service.pipelines.control.registry import Control
+from service.pipelines.control.vault import Vault
 from service.settings import Settings
 from service.shared.nonces import Nonces
 from service.telemetry import log
@@ -60,6 +62,13 @@ async def open_signatures(
     if again := await opened.seal_again():
         log().info("accounts.sealed_again", secrets=again)
     return opened
+
+
+async def open_pipelines(accounts: Accounts) -> Control:
+    """What people change about pipelines; secrets sealed under a former key are sealed anew."""
+    if again := await Vault(accounts.sealing).seal_again(accounts.database):
+        log().info("pipelines.sealed_again", connectors=again)
+    return Control.over(accounts.database, accounts.sealing)
 
 
 def _owner(settings: Settings) -> str:

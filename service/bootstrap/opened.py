@@ -19,6 +19,7 @@ from service.erasure.asking import Forgetting
 from service.ingest import Ingest
 from service.limits import Limits
 from service.migrate import Migratable
+from service.pipelines.control.registry import Control
 from service.query.customers import Customers
 from service.query.exports import Exports
 from service.query.live import Live
@@ -51,6 +52,7 @@ class Answering:
     sign_in: SignIn
     audit: AuditLog
     registry: Registry
+    pipelines: Control
     limits: Limits
     stream: Stream
     store: Migratable

@@ -15,7 +15,13 @@ from service.accounts.passwords import Passwords
 from service.accounts.registry import Registry
 from service.accounts.sign_in import SignIn
 from service.accounts.tickets import Tickets
-from service.bootstrap.accounts import Accounts, open_accounts, open_desk, open_signatures
+from service.bootstrap.accounts import (
+    Accounts,
+    open_accounts,
+    open_desk,
+    open_pipelines,
+    open_signatures,
+)
 from service.bootstrap.engines import (
     Store,
     open_control,
@@ -233,6 +239,7 @@ async def _make_answering(
         sign_in=SignIn(accounts.database, desk),
         audit=AuditLog(accounts.database, settings.audit_days),
         registry=Registry.over(accounts.database, desk, Passwords(), _holds_events(questions)),
+        pipelines=await open_pipelines(accounts),
         limits=desk.limits,
         stream=stream,
         store=store,

@@ -95,6 +95,8 @@ class SubscriptionConfig(msgspec.Struct, frozen=True):
     """The table or topic of the target that the records go to; empty where there is but one."""
     error_target: ConnectorConfig | None = None
     """Where refused records go besides the dead letters."""
+    error_table: str = ""
+    """The table or topic of the error target."""
     backfill: bool = False
     """Begin at the first record that the bus holds, not at the next one."""
     since: int | None = None

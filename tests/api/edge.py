@@ -27,6 +27,7 @@ from service.events import Event, unpack
 from service.hints import Hints
 from service.ingest import Ingest
 from service.limits import LocalLimits, Standing
+from service.pipelines.control.registry import Control
 from service.publisher import Publisher
 from service.query.cache import AnswerCache, Served
 from service.query.customers import Customer, Version
@@ -274,6 +275,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         audit=None,
         signing_tokens=None,
         registry=SimpleNamespace(**dict.fromkeys(Registry.__slots__)),
+        pipelines=SimpleNamespace(**dict.fromkeys(Control.__slots__)),
         partners=None,
         limits=LocalLimits(),
         environments=Environments(),

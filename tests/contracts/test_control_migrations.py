@@ -12,10 +12,12 @@ from sqlalchemy import Connection, inspect, text
 from service.accounts import codes, erasures, key_rows, registry, sessions, signing_tokens, tickets
 from service.database import Database, downgrade, is_current, open_database, upgrade
 from service.errors import MigrationError
+from service.pipelines.control import tables as pipelines
 from service.settings import Settings
 
 DECLARED = key_rows.api_keys.metadata
 assert codes.codes.metadata is sessions.sessions.metadata is DECLARED
+assert pipelines.pipelines.metadata is DECLARED
 assert erasures.erasures.metadata is tickets.tickets.metadata is DECLARED
 assert {registry.Registry.__module__, signing_tokens.SigningTokens.__module__}
 

@@ -9,6 +9,7 @@ from service.accounts.callers import Caller
 from service.api.answers import headers_of
 from service.api.guards import Gate, Rule, environment_of
 from service.api.rate_limits import Turnstile
+from service.pipelines.control.reach import Reach
 
 
 class Entrance:
@@ -31,3 +32,8 @@ class Entrance:
         address = self._turnstile.address_of(request.scope)
         session = await self._gate.user(headers, rule)
         return Caller(session, session.actor(address), environment_of(headers))
+
+    async def reach(self, request: Request[Any, Any, Any], rule: Rule) -> Reach:
+        """Whose pipelines he reaches who is signed in. Raises as `caller` does."""
+        caller = await self.caller(request, rule)
+        return Reach(caller.by, caller)

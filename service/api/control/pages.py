@@ -36,11 +36,14 @@ class PageDocument(msgspec.Struct, Generic[_Item]):
     pages: int
 
 
-def span_of(request: Request[Any, Any, Any]) -> Span:
-    """What part of the list is asked for. Raises InvalidInput."""
+def span_of(request: Request[Any, Any, Any], *beside: str) -> Span:
+    """What part of the list is asked for; `beside` names other parameters that there may be.
+
+    Raises InvalidInput.
+    """
     raw = parameters_of(request.scope["query_string"])
     for name in raw:
-        if name not in (*_NUMBERS, "search"):
+        if name not in (*_NUMBERS, "search", *beside):
             raise InvalidInput(f"`{name}` is not a parameter here", name)
     search = raw.get("search", "")
     if len(search) > _LONGEST_SEARCH:

@@ -47,6 +47,9 @@ class Side:
     """Ids of what he has made, oldest first; so are the others."""
     tokens: list[str] = field(default_factory=list)
     teams: list[str] = field(default_factory=list)
+    pipelines: list[str] = field(default_factory=list)
+    connectors: list[str] = field(default_factory=list)
+    """Those that no pipeline uses."""
     invitations: list[str] = field(default_factory=list)
     services: list[str] = field(default_factory=list)
     guests: set[str] = field(default_factory=set)

@@ -49,6 +49,7 @@ from tests.flows.tenants.governing import (
     speak_for_the_other,
 )
 from tests.flows.tenants.listening import hearing, listen
+from tests.flows.tenants.piping import look_after_connectors, look_after_pipelines
 from tests.flows.tenants.sending import ingest, ingest_one, ingest_points, push, send, send_one
 from tests.flows.tenants.side import PATIENCE, Event, Side, a_side
 from tests.whole import Whole
@@ -80,6 +81,8 @@ CARES: list[Step] = [
     let_in,
     look_at_people,
     look_after_places,
+    look_after_pipelines,
+    look_after_connectors,
     send_a_robot,
     sign_out,
     erase,

@@ -1,0 +1,335 @@
+"""`/api/pipelines`: pipelines of an environment, made, changed, started and stopped."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.handlers import HTTPRouteHandler
+
+from service.api.answers import NO_CONTENT, Answer, iso, json_answer
+from service.api.control.connectors import LARGEST, only_of
+from service.api.control.entrance import Entrance
+from service.api.control.pages import PAGE_PARAMETERS, PageDocument, page_document, span_of
+from service.api.control.pipeline_documents import PipelineDocument, pipeline_document
+from service.api.control.query import name_of
+from service.api.control.said import (
+    BODY_REFUSED,
+    CONFLICT,
+    ENVIRONMENT_HEADER,
+    NO_ENVIRONMENT,
+    NOT_THERE,
+    SIGNED_IN_ALWAYS,
+    WRONG,
+)
+from service.api.forms import read_form
+from service.api.guards import IS_KNOWN, WORKS_IN_TEAM
+from service.api.openapi import Said, body_of, change, document, read, text_parameter
+from service.pipelines.catalogue import masked_assignment
+from service.pipelines.control.pipelines import STATES, Pipelines
+from service.pipelines.control.rows import Pipeline
+from service.pipelines.control.states import States
+from service.pipelines.control.wanted import Wanted
+
+
+class StatusCounts(msgspec.Struct):
+    """How many pipelines are in each state, and in all."""
+
+    all: int
+    draft: int
+    building: int
+    live: int
+    paused: int
+    error: int
+
+
+class Status(msgspec.Struct):
+    """The state of a pipeline, since when, and why if it is an error."""
+
+    id: str
+    name: str
+    state: str
+    reason: str | None
+    version: int
+    updated_at: str
+
+
+class VersionDocument(msgspec.Struct):
+    """What a pipeline was in a version, and who made it so."""
+
+    version: int
+    configuration: dict[str, Any]
+    made_by: str
+    created_at: str
+
+
+class PipelineRoutes:
+    """Pipelines."""
+
+    def __init__(self, entrance: Entrance, pipelines: Pipelines, states: States) -> None:
+        self._entrance = entrance
+        self._pipelines = pipelines
+        self._states = states
+
+    def routes(self) -> list[HTTPRouteHandler]:
+        """The handlers."""
+        return [
+            *read("/api/pipelines", self.page, _PAGE),
+            change("POST", "/api/pipelines", self.make, _MAKE),
+            *read("/api/pipelines/count-status", self.counts, _COUNTS),
+            *read("/api/pipelines/filter-one", self.find_named, _FIND_NAMED),
+            *read("/api/pipelines/status/all-non-draft", self.running, _RUNNING),
+            *read("/api/pipelines/{pipeline_id:str}", self.find, _FIND),
+            change("PATCH", "/api/pipelines/{pipeline_id:str}", self.patch, _PATCH),
+            change("DELETE", "/api/pipelines/{pipeline_id:str}", self.delete, _DELETE),
+            change("POST", "/api/pipelines/{pipeline_id:str}/start", self.start, _START),
+            change("POST", "/api/pipelines/{pipeline_id:str}/pause", self.pause, _PAUSE),
+            change("POST", "/api/pipelines/{pipeline_id:str}/restart", self.restart, _START),
+            *read("/api/pipelines/{pipeline_id:str}/status", self.status, _STATUS),
+            *read("/api/pipelines/{pipeline_id:str}/versions", self.versions, _VERSIONS),
+            *read("/api/pipelines/{pipeline_id:str}/worker-config", self.worker, _WORKER),
+        ]
+
+    async def page(self, request: Request[Any, Any, Any]) -> Answer:
+        """List the pipelines of the environment.
+
+        Those of the caller's teams; of all teams for an owner of the environment.
+        """
+        reach = await self._entrance.reach(request, IS_KNOWN)
+        only = only_of(request, "state", "team_id")
+        page = await self._pipelines.page(reach, span_of(request, "state", "team_id"), **only)
+        return json_answer(200, page_document(page, [pipeline_document(p) for p in page.items]))
+
+    async def make(self, request: Request[Any, Any, Any]) -> Answer:
+        """Make a pipeline for a team, with connectors that are there or new ones.
+
+        It is a draft until it is started.
+        """
+        reach = await self._entrance.reach(request, WORKS_IN_TEAM)
+        wanted = await read_form(request, Wanted, LARGEST)
+        return json_answer(201, pipeline_document(await self._pipelines.make(reach, wanted)))
+
+    async def counts(self, request: Request[Any, Any, Any]) -> Answer:
+        """How many pipelines are in each state."""
+        reach = await self._entrance.reach(request, IS_KNOWN)
+        counts = await self._pipelines.counts(reach)
+        return json_answer(200, StatusCounts(sum(counts.values()), **counts))
+
+    async def find_named(self, request: Request[Any, Any, Any]) -> Answer:
+        """The pipeline of a name in the environment."""
+        reach = await self._entrance.reach(request, IS_KNOWN)
+        found = await self._pipelines.find_named(reach, name_of(request))
+        return json_answer(200, pipeline_document(found))
+
+    async def running(self, request: Request[Any, Any, Any]) -> Answer:
+        """The states of all pipelines of the environment that are no drafts."""
+        reach = await self._entrance.reach(request, IS_KNOWN)
+        found = await self._pipelines.running(reach)
+        return json_answer(200, [_status(pipeline) for pipeline in found])
+
+    async def find(self, request: Request[Any, Any, Any]) -> Answer:
+        """A pipeline."""
+        reach = await self._entrance.reach(request, WORKS_IN_TEAM)
+        found = await self._pipelines.find(reach, pipeline_id_of(request))
+        return json_answer(200, pipeline_document(found))
+
+    async def patch(self, request: Request[Any, Any, Any]) -> Answer:
+        """Change a pipeline.
+
+        What is left out stays. `source_config` and `target_config` take the place of the former
+        ones; a secret that is left out, or `********`, stays. A live pipeline goes on with what is
+        new, under another `version`.
+        """
+        reach = await self._entrance.reach(request, WORKS_IN_TEAM)
+        wanted = await read_form(request, Wanted, LARGEST)
+        changed = await self._pipelines.change(reach, pipeline_id_of(request), wanted)
+        return json_answer(200, pipeline_document(changed))
+
+    async def delete(self, request: Request[Any, Any, Any]) -> Response[None]:
+        """Delete a pipeline with its datamodel and subscriptions; its connectors stay."""
+        reach = await self._entrance.reach(request, WORKS_IN_TEAM)
+        await self._pipelines.delete(reach, pipeline_id_of(request))
+        return NO_CONTENT
+
+    async def start(self, request: Request[Any, Any, Any]) -> Answer:
+        """Start a pipeline, or resume one that is paused or failed.
+
+        One that runs already goes on.
+        """
+        reach = await self._entrance.reach(request, WORKS_IN_TEAM)
+        state = await self._states.start(reach, pipeline_id_of(request))
+        return json_answer(202, state.upper())
+
+    async def pause(self, request: Request[Any, Any, Any]) -> Answer:
+        """Have a pipeline stand still until it is started again."""
+        reach = await self._entrance.reach(request, WORKS_IN_TEAM)
+        state = await self._states.pause(reach, pipeline_id_of(request))
+        return json_answer(202, state.upper())
+
+    async def restart(self, request: Request[Any, Any, Any]) -> Answer:
+        """Have the connections of a pipeline opened anew; it goes on where it stands."""
+        reach = await self._entrance.reach(request, WORKS_IN_TEAM)
+        state = await self._states.restart(reach, pipeline_id_of(request))
+        return json_answer(202, state.upper())
+
+    async def status(self, request: Request[Any, Any, Any]) -> Answer:
+        """The state of a pipeline. Deprecated: the pipeline itself has it."""
+        reach = await self._entrance.reach(request, WORKS_IN_TEAM)
+        return json_answer(200, _status(await self._pipelines.find(reach, pipeline_id_of(request))))
+
+    async def versions(self, request: Request[Any, Any, Any]) -> Answer:
+        """What a pipeline was in each of its versions, the newest first."""
+        reach = await self._entrance.reach(request, WORKS_IN_TEAM)
+        kept = await self._pipelines.versions(reach, pipeline_id_of(request))
+        shown = [
+            VersionDocument(v.version, dict(v.configuration), v.made_by, iso(v.created_at))
+            for v in kept
+        ]
+        return json_answer(200, shown)
+
+    async def worker(self, request: Request[Any, Any, Any]) -> Answer:
+        """What a worker is given of a pipeline, with masks for secrets."""
+        reach = await self._entrance.reach(request, WORKS_IN_TEAM)
+        pipeline = await self._pipelines.find(reach, pipeline_id_of(request))
+        return json_answer(200, masked_assignment(pipeline))
+
+
+def pipeline_id_of(request: Request[Any, Any, Any]) -> str:
+    """The pipeline that the path names."""
+    return str(request.scope["path_params"]["pipeline_id"])
+
+
+def _status(pipeline: Pipeline) -> Status:
+    return Status(
+        pipeline.id,
+        pipeline.name,
+        pipeline.state,
+        pipeline.reason or None,
+        pipeline.version,
+        iso(pipeline.state_at),
+    )
+
+
+EXAMPLE = {
+    "name": "kafka-to-oracle-pipeline",
+    "team_id": "881e0fce-5caa-4f5c-82c6-5eb883c47100",
+    "source_name": "kafka-events-source",
+    "source_type": "KAFKA_SOURCE",
+    "source_config": {"topic": "user-events", "bootstrap_servers": "kafka.company.com:9092"},
+    "existing_target_id": "f6e5d4c3-b2a1-4c5d-9e8f-5d4c3b2a1f0e",
+    "subscription_target_table_name": "events",
+    "subscription_backfill": False,
+    "subscription_mapper_config": [{"key": "user_id", "path": "$.user_id", "primary_key": True}],
+}
+_TEXT = {"type": ["string", "null"]}
+_OBJECT = {"type": ["object", "null"]}
+_FLAG = {"type": ["boolean", "null"]}
+_LIST = {"type": ["array", "null"], "items": {"type": "object"}}
+_FIELDS: dict[str, Any] = {
+    name: _OBJECT
+    if name.endswith("_config") and not name.startswith("subscription")
+    else _LIST
+    if name in {"subscription_mapper_config", "subscription_transforms"}
+    else _FLAG
+    if name.endswith(("_enabled", "_backfill"))
+    else _TEXT
+    for name in Wanted.__struct_fields__
+}
+_FIELDS["name"] = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,255}$"}
+CHANGED = {"type": "object", "additionalProperties": False, "properties": _FIELDS}
+"""A pipeline as it is written, every field of it optional."""
+_WANTED = {**CHANGED, "required": ["name", "team_id"]}
+ID = text_parameter("pipeline_id", "The pipeline's `id`.", where="path")
+CHANGES = [*SIGNED_IN_ALWAYS, NOT_THERE, CONFLICT]
+"""What every change of one may answer."""
+_ONE = document(200, PipelineDocument, "The pipeline.")
+_PAGE = Said(
+    "pipelines",
+    IS_KNOWN,
+    [
+        document(200, PageDocument[PipelineDocument], "A page of them."),
+        NO_ENVIRONMENT,
+        *SIGNED_IN_ALWAYS,
+        NOT_THERE,
+        WRONG,
+    ],
+    [
+        *PAGE_PARAMETERS,
+        text_parameter("state", "Only those in this state.", list(STATES)),
+        text_parameter("team_id", "Only those of this team."),
+        ENVIRONMENT_HEADER,
+    ],
+)
+_MAKE = Said(
+    "pipelines",
+    WORKS_IN_TEAM,
+    [document(201, PipelineDocument, "The pipeline."), *CHANGES, *BODY_REFUSED, WRONG],
+    body=body_of("The pipeline that is wanted.", json=(_WANTED, EXAMPLE)),
+)
+_OF_ALL = [NO_ENVIRONMENT, *SIGNED_IN_ALWAYS, NOT_THERE]
+_COUNTS = Said(
+    "pipelines",
+    IS_KNOWN,
+    [document(200, StatusCounts, "The counts."), *_OF_ALL],
+    [ENVIRONMENT_HEADER],
+)
+_FIND_NAMED = Said(
+    "pipelines",
+    IS_KNOWN,
+    [_ONE, *_OF_ALL, WRONG],
+    [text_parameter("name", "The name."), ENVIRONMENT_HEADER],
+)
+_RUNNING = Said(
+    "pipelines",
+    IS_KNOWN,
+    [document(200, list[Status], "The states, oldest pipeline first."), *_OF_ALL],
+    [ENVIRONMENT_HEADER],
+)
+_FIND = Said("pipelines", WORKS_IN_TEAM, [_ONE, *SIGNED_IN_ALWAYS, NOT_THERE], [ID])
+_PATCH = Said(
+    "pipelines",
+    WORKS_IN_TEAM,
+    [_ONE, *CHANGES, *BODY_REFUSED, WRONG],
+    [ID],
+    body_of("What shall be otherwise.", json=(CHANGED, {"name": "new-pipeline-name"})),
+)
+_DELETE = Said(
+    "pipelines",
+    WORKS_IN_TEAM,
+    [document(204, None, "Done."), *SIGNED_IN_ALWAYS, NOT_THERE],
+    [ID],
+)
+_START = Said(
+    "pipelines",
+    WORKS_IN_TEAM,
+    [document(202, str, "The state that it is in now.", "BUILDING"), *CHANGES],
+    [ID],
+)
+_PAUSE = Said(
+    "pipelines",
+    WORKS_IN_TEAM,
+    [document(202, str, "The state that it is in now.", "PAUSED"), *CHANGES],
+    [ID],
+)
+_STATUS = Said(
+    "pipelines",
+    WORKS_IN_TEAM,
+    [document(200, Status, "The state."), *SIGNED_IN_ALWAYS, NOT_THERE],
+    [ID],
+)
+_VERSIONS = Said(
+    "pipelines",
+    WORKS_IN_TEAM,
+    [document(200, list[VersionDocument], "The versions."), *SIGNED_IN_ALWAYS, NOT_THERE],
+    [ID],
+)
+_WORKER = Said(
+    "pipelines",
+    WORKS_IN_TEAM,
+    [
+        document(200, dict[str, Any], "As a worker has it."),
+        *SIGNED_IN_ALWAYS,
+        NOT_THERE,
+        WRONG,
+    ],
+    [ID],
+)

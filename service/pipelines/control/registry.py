@@ -1,0 +1,30 @@
+"""Everything that people change about pipelines, put together."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from service.accounts.sealing import Sealing
+from service.database import Database
+from service.pipelines.control.connectors import Connectors
+from service.pipelines.control.pipelines import Pipelines
+from service.pipelines.control.states import States
+from service.pipelines.control.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The parts that the faces change."""
+
+    connectors: Connectors
+    pipelines: Pipelines
+    states: States
+
+    @classmethod
+    def over(cls, database: Database, sealing: Sealing) -> Self:
+        """All of them over one database."""
+        vault = Vault(sealing)
+        return cls(
+            connectors=Connectors(database, vault),
+            pipelines=Pipelines(database, vault),
+            states=States(database),
+        )

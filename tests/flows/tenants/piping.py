@@ -1,0 +1,111 @@
+"""What a tenant pipes: pipelines and connectors of the same names, each his own alone."""
+
+from typing import Any
+
+from tests.api.pipelines import flat
+from tests.flows.tenants.side import Side
+
+PIPELINES, CONNECTORS = "/api/pipelines", "/api/connectors"
+
+
+def look_after_pipelines(mine: Side, other: Side) -> None:
+    """Both have pipelines of the same names; whoever asks for a name finds his own."""
+    made = _new_pipeline(mine)
+    mine.pipelines.append(made["id"])
+    listed = _told(mine, "GET", PIPELINES, params={"limit": 500})["items"]
+    mine.are_his([one["id"] for one in listed], mine.pipelines)
+    assert _told(mine, "GET", f"{PIPELINES}/count-status")["all"] == len(mine.pipelines)
+    named = {"params": {"name": made["name"]}}
+    assert _told(mine, "GET", f"{PIPELINES}/filter-one", **named) == made
+    running = _told(mine, "GET", f"{PIPELINES}/status/all-non-draft")
+    assert {one["id"] for one in running} <= set(mine.pipelines)
+    for pipeline in other.pipelines[-1:]:
+        _are_strange(mine, f"{PIPELINES}/{pipeline}", _OF_A_PIPELINE)
+    _run(mine, f"{PIPELINES}/{made['id']}")
+
+
+def look_after_connectors(mine: Side, other: Side) -> None:
+    """The same of connectors; what the other has connected is of no use to him."""
+    wanted = {"name": f"spare {len(mine.connectors)}", "type": "WAREHOUSE_TARGET", "config": {}}
+    made = mine.made(CONNECTORS, {**wanted, "team_id": _team(mine)})
+    mine.connectors.append(made["id"])
+    one = f"{CONNECTORS}/{made['id']}"
+    assert _told(mine, "GET", one) == made
+    named = {"params": {"name": made["name"]}}
+    assert _told(mine, "GET", f"{CONNECTORS}/filter-one", **named) == made
+    listed = _told(mine, "GET", f"{CONNECTORS}/target-config", params={"search": "spare"})["items"]
+    mine.are_his([each["id"] for each in listed], mine.connectors)
+    assert all(
+        each["env_id"] == mine.environment_id
+        for each in _told(mine, "GET", f"{CONNECTORS}/source-config")["items"]
+    )
+    _told(mine, "PATCH", one, json={"config": {"event_type": "order"}})
+    assert _told(mine, "GET", f"{one}/target-worker-config")["id"] == made["id"]
+    for connector in other.connectors[-1:]:
+        _are_strange(mine, f"{CONNECTORS}/{connector}", _OF_A_CONNECTOR)
+        there = {**flat(_team(mine), "stolen"), "existing_target_id": connector}
+        there |= dict.fromkeys(("target_name", "target_type", "target_config"))
+        assert mine.call("POST", PIPELINES, as_user=True, json=there).status_code == 404
+
+
+def _run(mine: Side, one: str) -> None:
+    """Start it, look at it, and let it be no more."""
+    for step in ("start", "restart", "pause"):
+        assert mine.call("POST", f"{one}/{step}", as_user=True).status_code == 202
+    for path in ("", "/status", "/versions", "/worker-config"):
+        _told(mine, "GET", f"{one}{path}")
+    _told(mine, "PATCH", one, json={"subscription_backfill": True})
+    assert mine.call("DELETE", one, as_user=True).status_code == 204
+    mine.pipelines.remove(one.rpartition("/")[2])
+    for step in ("start", "stop"):
+        source = f"{CONNECTORS}/{_source(mine)}/{step}"
+        assert mine.call("POST", source, as_user=True).status_code == 202
+    assert _told(mine, "GET", f"{CONNECTORS}/{_source(mine)}/source-worker-config")
+
+
+def _new_pipeline(mine: Side) -> Any:
+    """One that stays, the first time; and another one."""
+    number = mine.sent["pipelines"]
+    mine.sent["pipelines"] += 1
+    names = {"source_name": f"source {number}", "target_name": f"target {number}"}
+    made = mine.made(PIPELINES, flat(_team(mine), f"pipeline-{number}", **names))
+    if number == 0:
+        mine.pipelines.append(made["id"])
+        return _new_pipeline(mine)
+    return made
+
+
+def _source(mine: Side) -> str:
+    return str(_told(mine, "GET", f"{PIPELINES}/{mine.pipelines[0]}")["source_id"])
+
+
+def _team(mine: Side) -> str:
+    if not mine.teams:
+        mine.teams.append(mine.made("/api/teams", {"name": "team 0"})["id"])
+    return mine.teams[0]
+
+
+_OF_A_PIPELINE = [
+    *(("GET", path) for path in ("", "/status", "/versions", "/worker-config")),
+    *(("POST", path) for path in ("/start", "/restart", "/pause")),
+    *(("PATCH", ""), ("DELETE", "")),
+]
+_OF_A_CONNECTOR = [
+    *(("GET", path) for path in ("", "/source-worker-config", "/target-worker-config")),
+    *(("POST", path) for path in ("/start", "/stop")),
+    *(("PATCH", ""), ("DELETE", "")),
+]
+
+
+def _are_strange(mine: Side, one: str, calls: list[tuple[str, str]]) -> None:
+    """What these calls name is not there for him."""
+    for method, path in calls:
+        body = {"json": {"name": "mine"}} if method in {"PATCH", "POST"} else {}
+        answer = mine.call(method, one + path, as_user=True, **body)
+        assert answer.status_code == 404, (method, path, answer.text)
+
+
+def _told(mine: Side, method: str, path: str, **more: Any) -> Any:
+    answer = mine.call(method, path, as_user=True, **more)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
