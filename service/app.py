@@ -10,6 +10,7 @@ from service.accounts.tiers import allowances
 from service.api.accounts.audit import AuditRoutes
 from service.api.accounts.signing_tokens import SigningTokenRoutes
 from service.api.addresses import networks_of
+from service.api.checks import Check, Ping
 from service.api.control.auth import AuthRoutes
 from service.api.control.connectors import ConnectorRoutes
 from service.api.control.credentials import CredentialRoutes
@@ -32,7 +33,7 @@ from service.api.events.sign_in import SignInRoutes
 from service.api.events.stats import StatsRoute
 from service.api.faces import answer_error
 from service.api.guards import Gate
-from service.api.health import Health, Ping
+from service.api.health import Health
 from service.api.openapi import openapi_config
 from service.api.operators import Operators, Telemetry
 from service.api.questions.audience import Audience
@@ -57,7 +58,9 @@ from service.api.threshold import Threshold
 from service.api.transfers import Transfers
 from service.bootstrap import Answering, Writing
 from service.dashboard.pages import dashboard_routes
+from service.gauges import Gauges
 from service.query.subjects import Subjects
+from service.storage.mark import Mark
 
 
 def create_app(service: Answering) -> Litestar:
@@ -76,10 +79,8 @@ def create_app(service: Answering) -> Litestar:
 def create_worker_app(service: Writing) -> Litestar:
     """What a process that only writes answers: its health, and its telemetry if that is served."""
     pings = {"store": service.store.ping, "stream": service.stream.ping}
-    routes = [
-        *Telemetry(service.settings.prometheus_enabled).routes(),
-        *Health(time.time(), lambda: True, pings).routes(),
-    ]
+    health = Health(time.time(), lambda: True, pings)
+    routes = [*_telemetry(service, health, None).routes(), *health.routes()]
     return DirectLitestar(routes, answer_error, Threshold(), openapi_config=None)
 
 
@@ -115,7 +116,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *KeyRoutes(gate, turnstile, service.keys).routes(),
         *AuditRoutes(gate, service.audit).routes(),
         *SigningTokenRoutes(gate, turnstile, service.signing_tokens).routes(),
-        *Telemetry(service.settings.prometheus_enabled).routes(),
+        *_telemetry(service, health, mark).routes(),
         *_operators(service).routes(),
         *Transfers(service.operator_token, service.way).routes(),
         *health.routes(),
@@ -153,6 +154,13 @@ def _desk(service: Answering) -> Desk:
         service.customers,
         service.settings,
     )
+
+
+def _telemetry(service: Answering | Writing, health: Health, mark: Mark | None) -> Telemetry:
+    settings = service.settings
+    gauges = Gauges(service.stream, mark, settings.data_dir, settings.stream_max_bytes)
+    measured = Check("gauges", gauges.measure)
+    return Telemetry(settings.prometheus_enabled, health.look, measured.up)
 
 
 def _operators(service: Answering) -> Operators:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from service.errors import RateLimited
+from service.telemetry import limits_refused
 
 PARTS = 20
 """Uses within this part of a limit's span are kept as one sum."""
@@ -56,6 +57,7 @@ class Limits(Protocol):
 
 def too_often(limit: Limit, wait: float, left: int) -> RateLimited:
     """The refusal of a use."""
+    limits_refused.labels(limit.name).inc()
     return RateLimited(f"at most {limit.times} in {limit.seconds:g} seconds", wait, left)
 
 

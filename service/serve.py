@@ -31,7 +31,7 @@ from service.server import (
     url_of,
 )
 from service.settings import Settings, check_apart, passed_down
-from service.telemetry import SHARED_FOLDER, configure_logs, log
+from service.telemetry import SHARED_FOLDER, configure_logs, forget_gauges, log
 from service.tls import certificate_of
 
 LINGER = 5.0
@@ -203,8 +203,11 @@ class _Worker:
         self,
         process: asyncio.subprocess.Process,
         tie: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        series: str,
     ) -> None:
+        """`series` is the folder in which it counts."""
         self._process = process
+        self._series = series
         self._tie, self._end_of_tie = tie
 
     @classmethod
@@ -221,7 +224,7 @@ class _Worker:
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is the supervisor's
             )
-        return cls(process, tie)
+        return cls(process, tie, environment[SHARED_FOLDER])
 
     async def is_ready(self) -> bool:
         """Wait until it serves; False when it ended before."""
@@ -235,6 +238,7 @@ class _Worker:
         """Its exit code, once it has ended."""
         code = await self._process.wait()
         self._end_of_tie.close()
+        forget_gauges(self._series, self._process.pid)
         return code
 
     async def end(self, number: int) -> None:

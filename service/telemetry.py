@@ -18,7 +18,7 @@ from prometheus_client import (
     generate_latest,
     values,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from service.redaction import know, redact
 
@@ -31,8 +31,14 @@ def _counter(name: str, about: str, *labels: str) -> Counter:
     return Counter(name, about, labels, registry=registry)
 
 
-def _gauge(name: str, about: str) -> Gauge:
-    return Gauge(name, about, registry=registry, multiprocess_mode="max")
+def _gauge(
+    name: str,
+    about: str,
+    *labels: str,
+    over: Literal["livesum", "livemostrecent"] = "livemostrecent",
+) -> Gauge:
+    """Of processes that share a port: all added up, or what was measured last."""
+    return Gauge(name, about, labels, registry=registry, multiprocess_mode=over)
 
 
 def _timer(name: str, about: str, *labels: str) -> Histogram:
@@ -40,6 +46,15 @@ def _timer(name: str, about: str, *labels: str) -> Histogram:
 
 
 # The table. docs/operations.md explains each; a test compares.
+requests = _counter(
+    "headrace_requests", "Requests by face and kind of answer: 2xx to 5xx.", "face", "status"
+)
+request_seconds = _timer(
+    "headrace_request_seconds", "From a request's head to the beginning of its answer.", "face"
+)
+part_up = _gauge(
+    "headrace_part_up", "1 while a part answers: store, stream, cache, control.", "part"
+)
 events_accepted = _counter("headrace_events_accepted", "Events acknowledged by the stream.")
 events_hinted = _counter(
     "headrace_events_hinted_duplicate", "Events answered as duplicates at the door."
@@ -68,9 +83,28 @@ stream_epochs = _counter(
     "headrace_stream_epochs", "Times the stream was found rolled back or made anew."
 )
 stream_gaps = _counter("headrace_stream_gaps", "Messages the stream lost before they were stored.")
+stream_bytes = _gauge("headrace_stream_bytes", "Disk that the messages on the stream take.")
+stream_most_bytes = _gauge(
+    "headrace_stream_max_bytes", "Disk they may take; beyond it events are refused."
+)
+lag_messages = _gauge(
+    "headrace_lag_messages", "Messages on the stream that the store has not, as seen at the door."
+)
+lag_events = _gauge(
+    "headrace_lag_events", "Events in them; of more than 16 messages as many each as in the first."
+)
+lag_seconds = _gauge("headrace_lag_seconds", "Age of the oldest of them; 0 when there is none.")
+dead_letters_kept = _gauge(
+    "headrace_dead_letters_kept", "Dead letters that wait for somebody to look at them."
+)
+disk_free_bytes = _gauge("headrace_disk_free_bytes", "Free where the data directory is.")
+disk_bytes = _gauge("headrace_disk_bytes", "Size of the disk where the data directory is.")
 cache_answers = _counter("headrace_cache_answers", "Answers by where they came from.", "source")
 query_seconds = _timer("headrace_query_seconds", "Duration of a question at the store.", "question")
-live_listeners = _gauge("headrace_live_listeners", "Listeners of the process that has most.")
+query_failures = _counter(
+    "headrace_query_failures", "Questions that the store did not answer.", "question", "code"
+)
+live_listeners = _gauge("headrace_live_listeners", "Listeners to live answers.", over="livesum")
 live_pushed = _counter("headrace_live_pushed", "Documents pushed to listeners.")
 live_cut = _counter("headrace_live_cut", "Listeners cut off because they did not read.")
 rollup_seconds = _timer("headrace_rollup_seconds", "Duration of rolling up new rows.")
@@ -90,6 +124,9 @@ keys_refused = _counter(
 shared_failures = _counter(
     "headrace_shared_failures", "Calls of the memory that processes share (Redis) that failed."
 )
+limits_refused = _counter(
+    "headrace_limits_refused", "Uses beyond a limit, which were refused.", "limit"
+)
 limits_alone = _counter(
     "headrace_limits_alone", "Uses of a limit that one process counted alone: Redis did not answer."
 )
@@ -108,6 +145,11 @@ def exposition() -> bytes:
     together = CollectorRegistry()
     MultiProcessCollector(together)  # type: ignore[no-untyped-call]
     return generate_latest(together)
+
+
+def forget_gauges(folder: str, process: int) -> None:
+    """Leave out what a process that has ended measured; what it counted stays counted."""
+    mark_process_dead(process, folder)  # type: ignore[no-untyped-call]
 
 
 class _Libraries(logging.Handler):

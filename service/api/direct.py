@@ -15,6 +15,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer
+from service.api.meters import Meters
 from service.api.sockets import prepare, refuse
 from service.api.threshold import Threshold
 from service.errors import NotFound
@@ -54,6 +55,7 @@ class DirectLitestar(Litestar):
         )
         self._direct = _by_method_and_path(handlers)
         self._answer_error = answer_error
+        self._meters = Meters([path for _, path in self._direct])
         self._threshold = threshold
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -62,6 +64,7 @@ class DirectLitestar(Litestar):
             return
         if scope["path"].startswith(_WITH_IDS):
             scope["path"] = _with_written_slashes(scope)
+        send = self._meters.metered(scope["path"], send)
         call = Call(scope, receive)
         try:
             answer, send = self._threshold.cross(scope, send)

@@ -3,7 +3,7 @@
 Two faces share `/api/auth`; each of its routes errs in the form of its own face.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from litestar import Request
@@ -33,6 +33,20 @@ _SIGNED = ("/apigw",)
 """What the signed face answers. All else errs as the events face does."""
 
 
+_NAMES: Mapping[str, Sequence[str]] = {
+    "operators": ("/-", "/api/health", "/api/ready", "/api/live"),
+    "events": ("/api/v1/events",),
+    "control": _CONTROL,
+    "accounts": ("/api/auth", "/api/v1/keys", "/api/v1/audit", "/api/v1/signing-tokens"),
+    "questions": ("/api",),
+    "segment": _SEGMENT,
+    "posthog": _POSTHOG,
+    "thedata": _THEDATA,
+    "signed": _SIGNED,
+}
+"""In the order in which they are looked through; all else belongs to the page at `/`."""
+
+
 class _Face(Protocol):
     """How a face says its errors."""
 
@@ -51,6 +65,11 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> problems.
 def refusal(path: str, status: int, code: str, message: str) -> Answer:
     """The answer to what is no whole request, in the form of the path's face."""
     return _face(path).refusal(status, code, message)
+
+
+def name_of(path: str) -> str:
+    """What telemetry calls the face of a path; one of a few names, whatever is asked for."""
+    return next((name for name, mounts in _NAMES.items() if _is_under(path, mounts)), "page")
 
 
 def is_control(path: str) -> bool:

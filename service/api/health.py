@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -11,17 +11,13 @@ from litestar.handlers import HTTPRouteHandler
 
 import service
 from service.api.answers import Answer, iso, json_answer
+from service.api.checks import Check, Ping
 from service.api.guards import OPEN
 from service.api.openapi import Said, document, read
-from service.telemetry import log
+from service.telemetry import part_up
 
 CRITICAL = ("store", "stream")
 """Without these nothing is taken in or answered; without the others most things are."""
-
-_CHECK_SECONDS = 1.0
-"""How long a check may take, and how long its result is kept."""
-
-Ping = Callable[[], Awaitable[None]]
 
 
 class Part(msgspec.Struct):
@@ -80,7 +76,7 @@ class Health:
     ) -> None:
         self._started_at = started_at
         self._migrated = migrated
-        self._checks = {name: _Check(name, ping) for name, ping in pings.items()}
+        self._checks = {name: Check(name, ping) for name, ping in pings.items()}
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The handlers."""
@@ -113,40 +109,16 @@ class Health:
         """Touches no dependency."""
         return _LIVE
 
-    async def _parts(self) -> dict[str, Part]:
+    async def look(self) -> Mapping[str, bool]:
+        """Whether each part answers, for the telemetry too."""
         up = await asyncio.gather(*(check.up() for check in self._checks.values()))
-        return {
-            name: Part("up" if good else "down")
-            for name, good in zip(self._checks, up, strict=True)
-        }
+        found = dict(zip(self._checks, up, strict=True))
+        for name, good in found.items():
+            part_up.labels(name).set(good)
+        return found
 
-
-class _Check:
-    """One dependency's ping: capped in time, shared by all who ask, kept for a second."""
-
-    def __init__(self, name: str, ping: Ping) -> None:
-        self._name = name
-        self._ping = ping
-        self._checked_at = 0.0
-        self._flight: asyncio.Task[bool] | None = None
-
-    async def up(self) -> bool:
-        if self._flight is None or (
-            self._flight.done() and time.monotonic() - self._checked_at > _CHECK_SECONDS
-        ):
-            self._flight = asyncio.create_task(self._check())
-        return await asyncio.shield(self._flight)
-
-    async def _check(self) -> bool:
-        try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                await self._ping()
-        except Exception as error:
-            log().warning("api.health.down", part=self._name, error=repr(error))
-            return False
-        finally:
-            self._checked_at = time.monotonic()
-        return True
+    async def _parts(self) -> dict[str, Part]:
+        return {name: Part("up" if up else "down") for name, up in (await self.look()).items()}
 
 
 def _overall(parts: Mapping[str, Part]) -> Literal["healthy", "degraded", "unhealthy"]:

@@ -3,9 +3,11 @@
 The command line uses them (`headrace verify`, `headrace doctor`, `headrace dead-letters`).
 """
 
+import asyncio
 import hmac
 import os
 from base64 import b64encode
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -49,10 +51,14 @@ class DeadLetterList(msgspec.Struct, rename="camel"):
 
 
 class Telemetry:
-    """The telemetry of this process, open to all where PROMETHEUS_ENABLED is set."""
+    """The telemetry of this process, open to all where PROMETHEUS_ENABLED is set.
 
-    def __init__(self, served: bool) -> None:
+    What is not counted as it happens is measured by `looks` whenever somebody asks.
+    """
+
+    def __init__(self, served: bool, *looks: Callable[[], Awaitable[object]]) -> None:
         self._served = served
+        self._looks = looks
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The handlers."""
@@ -60,6 +66,7 @@ class Telemetry:
 
     async def metrics(self, request: Request[Any, Any, Any]) -> Answer:
         """The telemetry in Prometheus' text form."""
+        await asyncio.gather(*(look() for look in self._looks))
         return Answer(200, exposition(), (b"content-type", CONTENT_TYPE.encode()))
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -30,7 +31,7 @@ from service.storage.mark import Mark
 from service.storage.protocol import EventStore, Progress, Statement
 from service.storage.statements import has_statement
 from service.stream.protocol import Stream, StreamState
-from service.telemetry import query_seconds
+from service.telemetry import query_failures, query_seconds
 
 _RATE_SECONDS = 60
 _STREAM_PATIENCE = 0.5
@@ -198,7 +199,7 @@ class Questions:
         begun = await self._begin()
         known = await self._ask("sql", Statement("ping", {}))
         made = await asyncio.to_thread(written, sql, tenant, self._store.dialect)
-        with query_seconds.labels("sql").time():
+        with _timed("sql"):
             began = time.perf_counter()
             answer = await self._store.consult(made, self._timeout)
             took = (time.perf_counter() - began) * 1000
@@ -208,7 +209,7 @@ class Questions:
 
     async def _ask(self, question: str, *statements: Statement, costs: bool = False) -> _Asked:
         asked = (*self._snapshot, *statements)
-        with query_seconds.labels(question).time():
+        with _timed(question):
             began = time.perf_counter()
             answers = await self._store.fetch(*asked, timeout=self._timeout, costs=costs)
             took = (time.perf_counter() - began) * 1000
@@ -225,6 +226,17 @@ class Questions:
                 return _Begun(now, stored, await self._stream.state())
         except (OSError, HeadraceError):
             return _Begun(now, stored, None)
+
+
+@contextmanager
+def _timed(question: str) -> Iterator[None]:
+    """Time what is asked of the store, and count what it does not answer."""
+    with query_seconds.labels(question).time():
+        try:
+            yield
+        except HeadraceError as error:
+            query_failures.labels(question, error.code).inc()
+            raise
 
 
 def _computed(document: bytes, begun: _Begun, asked: _Asked) -> Computed:

@@ -238,6 +238,11 @@ class JetStream:
         found = await self._read_once(subjects.DEAD_LETTERS, after, limit)
         return [_dead_letter(m) for m in found]
 
+    async def count_dead_letters(self) -> int:
+        info = await self._api(f"STREAM.INFO.{subjects.DEAD_LETTERS}")
+        count: int = info["state"]["messages"]
+        return count
+
     async def discard_dead_letter(self, sequence: int) -> None:
         await self._api(f"STREAM.MSG.DELETE.{subjects.DEAD_LETTERS}", {"seq": sequence})
 
