@@ -48,12 +48,26 @@ $(STAMP): $(RUNS)
 	@echo "Installing what tests need (once)"
 	$(call install,--group dev)
 
+# So are Prometheus and Alertmanager, which check and try the rules. Their programs alone are taken
+# out of the packages: nothing is installed, so that no service of theirs ever runs.
+define prometheus
+	@test -x $(BIN)/promtool -a -x $(BIN)/amtool || { echo "Fetching prometheus (once)"; \
+	  folder=$$(mktemp -d); packages="prometheus prometheus-alertmanager"; \
+	  ( cd $$folder && { apt-get download -qq $$packages || \
+	      { $(ROOT) apt-get update -qq && apt-get download -qq $$packages; }; } && \
+	    for package in *.deb; do dpkg-deb -x $$package . || exit 1; done ) >/dev/null 2>&1 && \
+	  cp $$folder/usr/bin/* $(BIN)/ || \
+	  echo "prometheus could not be fetched; the tests of alerts are skipped"; \
+	  rm -rf $$folder; }
+endef
+
 demo: $(RUNS) ## start everything and replay the flights of 2013 into it
 	@$(BIN)/headrace demo $(ARGS)
 
 # Each file of tests stays in one process; files in the order of their names, the quick ones last.
 test: $(STAMP) ## all tests, WORKERS=2 beside each other (ARGS="-k name" for some)
 	$(browser)
+	$(prometheus)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP) ## format, lint, types, import direction, documentation

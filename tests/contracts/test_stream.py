@@ -166,10 +166,12 @@ async def test_dead_letters_are_kept_once_an_origin_with_their_reason(stream):
     for _ in range(2):
         await stream.put_dead_letter(TENANT, 77, "torn\r\nin\ntwo: ü" + "!" * 9999, b"junk")
     [letter] = await stream.dead_letters(0, 10)
+    assert await stream.count_dead_letters() == 1
     assert (letter.origin, letter.tenant, letter.body) == (77, TENANT, b"junk")
     assert letter.reason.startswith("torn in two: ?!!!")
     await stream.discard_dead_letter(letter.sequence)
     assert await stream.dead_letters(0, 10) == []
+    assert await stream.count_dead_letters() == 0
 
 
 async def test_a_dead_letter_filled_to_the_brim_is_kept(stream):

@@ -12,10 +12,10 @@ import jsonschema
 import pytest
 import yaml
 
-from service.settings import FIELDS, load
+from service.settings import FIELDS, Settings, load
 from tests.house.tables import ROOT
 
-FILES = ["compose.yaml", "compose.cluster.yaml"]
+FILES = ["compose.yaml", "compose.cluster.yaml", "compose.monitoring.yaml"]
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "compose-spec.json").read_text("utf-8"))
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
@@ -24,6 +24,15 @@ OF_THE_IMAGES = {
     "clickhouse": {"CLICKHOUSE_DB", "CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD"},
     "postgres": {"POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD"},
     "valkey": {"REDISCLI_AUTH"},
+    "grafana": {
+        "GF_SECURITY_ADMIN_PASSWORD",
+        "GF_ANALYTICS_REPORTING_ENABLED",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES",
+        "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES",
+        "GF_NEWS_NEWS_FEED_ENABLED",
+        "GF_USERS_ALLOW_SIGN_UP",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH",
+    },
 }
 """Variables that the images themselves read; all others must stand in a file they mount."""
 
@@ -95,7 +104,7 @@ def test_what_the_other_images_are_told_is_known_to_them_or_to_a_file_they_mount
 @pytest.mark.parametrize("name", SERVICES)
 def test_images_are_pinned_mounts_are_there_and_nothing_runs_with_more_than_it_needs(name):
     service = SERVICES[name]
-    assert re.search(r":\d+\.\d+[\w.-]*$|:\d+-\w+$", service["image"])
+    assert re.search(r":v?\d+\.\d+[\w.-]*$|:\d+-\w+$", service["image"])
     assert [path for path in mounted(service) if not (ROOT / path).is_file()] == []
     assert "no-new-privileges:true" in service["security_opt"]
     assert service["restart"] in {"unless-stopped", "on-failure"}
@@ -162,6 +171,23 @@ def test_the_clickhouse_cluster_has_the_name_the_setting_gives_and_the_hosts_tha
     assert keepers == [h.text for h in raft.iterfind("keeper_server/raft_configuration//hostname")]
     running = compose("compose.cluster.yaml")["services"].keys()
     assert {*hosts, *keepers} <= running
+
+
+def test_prometheus_asks_services_and_ports_that_there_are():
+    text = (ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8")
+    jobs = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+    ports = {"headrace-api": ("api", Settings().port), "headrace-worker": ("worker", 9464)}
+    for job, (service, port) in ports.items():
+        [asked] = jobs[job]["dns_sd_configs"]
+        assert (asked["names"], asked["port"]) == ([service], port)
+        assert all(service in compose(file)["services"] for file in FILES[:2])
+    assert Settings().metrics_port == ports["headrace-worker"][1]
+
+
+def test_who_watches_runs_without_root_and_without_rights():
+    for service in compose("compose.monitoring.yaml")["services"].values():
+        assert service["user"] not in {"root", "0", "0:0"}
+        assert (service["cap_drop"], service["read_only"]) == (["ALL"], True)
 
 
 @pytest.mark.parametrize("path", ["server.xml", "cluster.xml", "keeper.xml"])
