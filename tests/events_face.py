@@ -10,6 +10,7 @@ import msgspec
 import uvicorn
 
 Refuse = tuple[int, dict[str, str], dict[str, Any]]
+RECEIPT = "/api/v1/receipts/r"
 LOSE_THE_ANSWER: Refuse = (202, {"content-length": "999"}, {})
 
 
@@ -22,7 +23,9 @@ class EventsFace:
     failures: list[Refuse] = field(default_factory=list)
     refused: Callable[[Any], bool] = lambda event: event["userId"] == "bad"
     counted: Callable[[int], int] = lambda stored: stored
-    receipt: dict[str, Any] = field(default_factory=lambda: {"accepted": 1, "stored": 1})
+    stored: Callable[[int], int] = lambda taken: taken
+    receipts: list[dict[str, int]] = field(default_factory=list)
+    """Of the requests of which something was new, in their order: r0, r1 and so on."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -44,13 +47,14 @@ class EventsFace:
     def _answer(self, path: str, body: bytes) -> Refuse:
         if path == "/api/v1/events/batch":
             return self._take(msgspec.json.decode(body)["events"])
+        if path.startswith(RECEIPT):
+            return 200, {}, {"data": self.receipts[int(path.removeprefix(RECEIPT))]}
         now = "2030-01-01T00:00:00Z"
         total = self.counted(len(self.events))
         shared = {"timestamp": now, "ingestionRate": 1.5, "totalIngested": total}
         blocks = {name: [] for name in ("eventsByType", "topUsers", "eventsOverTime")}
         sums = {"totalEvents": total, "avgEventsPerUser": 1, "uniqueUsers": 1, "uniqueSessions": 1}
-        receipt = self.receipt | {"state": "queryable"}
-        return 200, {}, {"data": shared | blocks | sums | receipt | {"asOf": now, "rows": []}}
+        return 200, {}, {"data": shared | blocks | sums | {"asOf": now, "rows": []}}
 
     def _take(self, events: list[Any]) -> Refuse:
         bad = [
@@ -67,7 +71,14 @@ class EventsFace:
         new = len(self.events) - before
         verdict = {"accepted": new, "duplicates": len(good) - new, "rejected": bad}
         ids = [e["eventId"] for e in events]
-        return 202, {}, {"data": verdict | {"eventIds": ids, "receipt": "r1" if new else None}}
+        return 202, {}, {"data": verdict | {"eventIds": ids, "receipt": self._receipt(new, good)}}
+
+    def _receipt(self, new: int, good: list[Any]) -> str | None:
+        if not new:
+            return None
+        stored = self.stored(new)
+        self.receipts.append({"accepted": len(good), "stored": stored, "state": "queryable"})
+        return f"r{len(self.receipts) - 1}"
 
 
 async def _send(send: Any, status: int, headers: dict[str, str], document: Any) -> None:

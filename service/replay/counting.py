@@ -59,7 +59,7 @@ def _fresh_question(extent: Extent) -> Question:
 async def counted(client: Client, before: Baseline, tally: Tally, concurrency: int) -> Counted:
     """Wait until everything sent is counted, and compare."""
     growth = await _growth(client, before, tally.receipts[-concurrency:])
-    repeats = 0 if growth == tally.accepted else await _late_repeats(client, tally.receipts)
+    repeats = 0 if growth == tally.accepted else await _late_repeats(client, tally)
     uncertain = tally.duplicates_retried + min(repeats, tally.accepted_retried)
     return Counted(growth, tally.accepted - repeats, uncertain)
 
@@ -74,6 +74,10 @@ async def _growth(client: Client, before: Baseline, last_receipts: list[str]) ->
     return growth
 
 
-async def _late_repeats(client: Client, receipts: list[str]) -> int:
-    answers = await asyncio.gather(*(client.receipt(token) for token in receipts))
-    return sum(answer.accepted - answer.stored for answer in answers)
+async def _late_repeats(client: Client, tally: Tally) -> int:
+    """How many of the accepted events are not stored at the places that the receipts name.
+
+    A place has one receipt, however often it was given.
+    """
+    answers = await asyncio.gather(*(client.receipt(token) for token in set(tally.receipts)))
+    return tally.accepted - sum(answer.stored for answer in answers)

@@ -112,10 +112,21 @@ async def test_repeats_that_only_the_writer_recognised_are_explained_by_receipts
     replays: Replays, tmp_path: Path
 ) -> None:
     replays.face.counted = lambda stored: max(0, stored - 3)
-    replays.face.receipt = {"accepted": 10, "stored": 7}
+    replays.face.stored = lambda taken: taken - 3
     report = await replays(a_file(tmp_path))
     assert report.exit_code == 0
     assert "counted: 7 new, 3 known already" in replays.printed
+
+
+async def test_repeats_are_explained_beside_those_that_the_door_told_of(
+    replays: Replays, tmp_path: Path
+) -> None:
+    await replays(path := a_file(tmp_path, 4))
+    with_line(path, '{"timestamp": "2030-01-01", "userId": "ada", "eventId": "repeat"}')
+    replays.face.counted = lambda stored: min(stored, 4)
+    replays.face.stored = lambda taken: 0
+    report = await replays(path)
+    assert (report.tally.accepted, report.tally.duplicates, report.exit_code) == (1, 4, 0)
 
 
 async def test_lines_that_are_no_event_are_listed_and_stop_nothing(

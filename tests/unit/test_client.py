@@ -174,6 +174,7 @@ async def test_questions_carry_only_what_was_asked_for_and_are_answered_typed() 
     async with serving(EventsFace()) as url, Client(url, "k") as client:
         metrics = await client.metrics(Question(time_range="24h", user_id="UA", limit=5))
         numbers = await client.numbers("dep_delay", Question(time_range="7d"), by="userId")
-        stats, receipt = await client.stats(), await client.receipt("r1")
+        stats, sent = await client.stats(), await client.send([an_event()])
+        receipt = await client.receipt(sent.receipts[0])
     assert (metrics.total_events, numbers.rows, stats.ingestion_rate) == (0, [], 1.5)
     assert receipt.state == "queryable"
