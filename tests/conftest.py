@@ -1,5 +1,6 @@
 """What every folder of tests may use."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -38,6 +39,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Whatever a file of tests forgot to close is found at its end, not during another one's."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
