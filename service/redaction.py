@@ -34,6 +34,11 @@ def know(secrets: Iterable[str]) -> None:
     _Known.texts = re.compile("|".join(map(re.escape, texts))) if texts else _NOTHING
 
 
+def is_secret(name: str) -> bool:
+    """Whether a field or a header of this name holds what nobody may read."""
+    return bool(_FIELD.search(name))
+
+
 def masked(text: str) -> str:
     """The text without the secrets in it."""
     return _Known.texts.sub(MASK, _TEXT.sub(MASK, text))
@@ -47,7 +52,7 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 
 
 def _redacted(name: Any, value: Any) -> Any:
-    if isinstance(name, str) and _FIELD.search(name):
+    if isinstance(name, str) and is_secret(name):
         return MASK
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")

@@ -4,6 +4,7 @@ from service.cli import (
     audit,
     customers,
     dead_letters,
+    deliver,
     doctor,
     envs,
     events,
@@ -38,6 +39,7 @@ for _command in (
     events.export_events,
     events.import_events,
     events.move_events,
+    deliver.deliver,
     dead_letters.dead_letters,
 ):
     headrace.add_command(_command)
