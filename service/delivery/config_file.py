@@ -22,13 +22,13 @@ Path = tuple[str | int, ...]
 Part = TypeVar("Part")
 
 
-def read_config(text: str, environ: Mapping[str, str] | None, name: str) -> Config:
+def read_config(text: str, variables: Mapping[str, str] | None, name: str) -> Config:
     """The configuration that a text holds. Raises InvalidInput, with the line.
 
     Either APIs by their names, or one API by itself, which is called `default`. Without an
     environment, `${NAME}` is refused.
     """
-    document = _Document(text, environ, name)
+    document = _Document(text, variables, name)
     top = document.top
     if not isinstance(top, dict):
         raise document.wrong((), "expected an object with the APIs in it")
@@ -52,7 +52,7 @@ def read_config(text: str, environ: Mapping[str, str] | None, name: str) -> Conf
 class _Document:
     """A JSON text that knows on which line each of its values stands."""
 
-    def __init__(self, text: str, environ: Mapping[str, str] | None, name: str) -> None:
+    def __init__(self, text: str, variables: Mapping[str, str] | None, name: str) -> None:
         self._name = name
         try:
             parsed = json.loads(text, object_pairs_hook=self._object)
@@ -62,7 +62,7 @@ class _Document:
         except RecursionError:
             raise InvalidInput(f"{name}: nested too deep") from None
         self._lines = lines_of(text)
-        self.top = self._filled(parsed, environ, ())
+        self.top = self._filled(parsed, variables, ())
 
     def part(self, value: Any, kind: Callable[..., Part], at: Path) -> Part:
         """A part of the document as a `kind`. Raises InvalidInput."""
@@ -101,21 +101,21 @@ class _Document:
             raise InvalidInput(f"{self._name}: {twice!r} stands twice in one object")
         return dict(pairs)
 
-    def _filled(self, value: Any, environ: Mapping[str, str] | None, at: Path) -> Any:
+    def _filled(self, value: Any, variables: Mapping[str, str] | None, at: Path) -> Any:
         """The value with what `${NAME}` stands for in its texts."""
         if isinstance(value, dict):
-            return {key: self._filled(inner, environ, (*at, key)) for key, inner in value.items()}
+            return {key: self._filled(inner, variables, (*at, key)) for key, inner in value.items()}
         if isinstance(value, list):
-            return [self._filled(inner, environ, (*at, n)) for n, inner in enumerate(value)]
+            return [self._filled(inner, variables, (*at, n)) for n, inner in enumerate(value)]
         if not isinstance(value, str):
             return value
 
         def told(found: re.Match[str]) -> str:
-            if environ is None:
+            if variables is None:
                 raise self.wrong(at, f"{found[0]}: variables have no meaning here")
-            if found[1] not in environ:
+            if found[1] not in variables:
                 raise self.wrong(at, f"the environment has no variable {found[1]}")
-            return environ[found[1]]
+            return variables[found[1]]
 
         return _VARIABLE.sub(told, value)
 

@@ -43,10 +43,10 @@ class Asked:
     check_health: bool = True
 
 
-async def deliver(asked: Asked, environ: Mapping[str, str], console: Console) -> int:
+async def deliver(asked: Asked, variables: Mapping[str, str], console: Console) -> int:
     """Deliver a file; the exit code."""
     try:
-        config = read_config(_text(asked.config), environ, asked.config.name)
+        config = read_config(_text(asked.config), variables, asked.config.name)
         with console.status(f"reading {asked.file.name} …"):
             job = await asyncio.to_thread(
                 prepared, asked.file, config, asked.api, asked.mapping, asked.folder

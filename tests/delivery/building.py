@@ -43,8 +43,8 @@ def a_config(
 async def delivered(file: Path, config: Path, **asked: Any) -> tuple[int, str]:
     """The exit code of a delivery and what it printed."""
     said = io.StringIO()
-    environ = asked.pop("environ", {})
-    code = await deliver(Asked(file, config, **asked), environ, Console(file=said, width=200))
+    variables = asked.pop("variables", {})
+    code = await deliver(Asked(file, config, **asked), variables, Console(file=said, width=200))
     return code, said.getvalue()
 
 
