@@ -42,6 +42,7 @@ def lines_to_try(base_url: str, api_key: str, original_times: bool) -> list[str]
     )
     return [
         "",
+        f"dashboard {url}/?{week}",
         f"service   {url}",
         f"API key   {api_key}",
         f"API docs  {url}/docs",

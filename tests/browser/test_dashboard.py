@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from tests.running import RunningService
+from tests.browser.looking import RANGE, metrics, signed_in, with_code, written
 
-RANGE = "timeRange=7d&tz=America/New_York"
 XSS = '<img src=x onerror="window.hit=1">'
 SCHEMES = ("light", "dark")
 MAKE_ENVIRONMENT = """async () => {
@@ -17,50 +16,16 @@ MAKE_ENVIRONMENT = """async () => {
 }"""
 
 
-async def signed_in(page: Page, service: RunningService, query: str = RANGE) -> Page:
-    """The page, as whoever holds the service's key."""
-    await page.goto(f"/?{query}")
-    await page.fill("#with-key input", service.api_key)
-    await page.click("#with-key button")
-    await expect(page.locator("#overview")).to_have_attribute("aria-busy", "false")
-    await expect(page.locator("#sign-in-dialog")).not_to_be_visible()
-    return page
-
-
-async def with_code(page: Page, service: RunningService, query: str) -> None:
-    """The page, as the service's owner."""
-    await page.goto(f"/?{query}")
-    await page.fill("#with-code [name=email]", "ada@example.com")
-    await page.click("#with-code button")
-    await expect(page.locator("#code-field")).to_be_visible()
-    letter = sorted((service.data_dir / "outbox").iterdir(), key=lambda p: p.stat().st_mtime)[-1]
-    code = re.search(r"\b\d{6}\b", letter.read_text("utf-8"))[0]
-    await page.fill("#with-code [name=code]", code)
-    await page.click("#with-code button")
-    await expect(page.locator("#sign-in-dialog")).not_to_be_visible()
-
-
-def metrics(service: RunningService, **parameters: str) -> dict:
-    asked = parameters | {"tz": "America/New_York"}
-    if "start" not in asked:
-        asked["timeRange"] = "7d"
-    return service.get("/api/v1/analytics/metrics", **asked).json()["data"]
-
-
 async def bars(page: Page, panel: str) -> dict[str, str]:
     lines = page.locator(f"#{panel} button")
     names = await lines.locator("span:nth-of-type(1)").all_inner_texts()
     return dict(zip(names, await lines.locator(".figure").all_inner_texts(), strict=True))
 
 
-def written(number: float) -> str:
-    return f"{number:,}"
-
-
 async def test_nobody_sees_a_figure_before_he_has_signed_in(page, shown):
     await page.goto("/")
     await expect(page.locator("#sign-in-dialog")).to_be_visible()
-    assert await page.inner_text("#total-events") == "0"
+    assert await page.inner_text("#total-events") == "–"
     await page.fill("#with-key input", "evp_of-nobody")
     await page.click("#with-key button")
     await expect(page.locator("#sign-in-problem")).to_contain_text("key")
@@ -125,7 +90,7 @@ async def test_dragging_over_the_chart_looks_closer(page, shown):
 async def test_the_period_before_is_drawn_beside(page, shown):
     await signed_in(page, shown, "timeRange=24h&tz=UTC&compare=previous")
     await expect(page.locator("#total-events-change")).not_to_be_empty()
-    assert await page.locator(".u-legend .u-series").count() == 3
+    await expect(page.locator(".legend li")).to_have_text(["events", "the period before"])
 
 
 async def test_what_is_sent_is_seen_at_once_and_pushed(page, shown):
@@ -138,6 +103,20 @@ async def test_what_is_sent_is_seen_at_once_and_pushed(page, shown):
     await expect(page.locator("#users button").first).to_contain_text(XSS)
     assert await page.evaluate("window.hit") is None
     assert await page.locator("main img").count() == 0
+
+
+async def test_where_nothing_is_pushed_the_page_asks_again(page, shown):
+    await page.add_init_script("window.EventSource = class { close() {} set onerror(f) { f(); } }")
+    await signed_in(page, shown, "timeRange=15m&tz=UTC&eventType=polled")
+    await expect(page.locator("#freshness")).to_contain_text("polling")
+    event = {"eventType": "polled", "userId": "u", "sessionId": "s"}
+    assert (
+        shown.post(
+            "/api/v1/events?ack=stored", event | {"timestamp": datetime.now(UTC).isoformat()}
+        ).status_code
+        == 202
+    )
+    await expect(page.locator("#total-events")).to_have_text("1", timeout=20_000)
 
 
 async def test_files_hold_what_is_seen(page, shown):
@@ -189,13 +168,13 @@ async def test_a_funnel_is_counted_and_its_address_is_a_link_to_it(page, shown):
 
 
 async def test_a_user_signs_in_with_a_code_and_makes_a_key_and_ends_it(page, shown):
-    page.on("dialog", lambda asked: asked.accept())
     await with_code(page, shown, "view=keys")
     await page.fill("#new-key [name=name]", XSS)
     await page.click("#new-key button")
     key = await page.inner_text("#made-key code")
     assert shown.get("/api/v1/events/stats", key=key).status_code == 200
     await page.click("#key-list tr:has-text('onerror') button")
+    await page.click("#question button:has-text('Revoke')")
     await expect(page.locator("#key-list tr:has-text('onerror')")).to_have_count(0)
     await page.click("#sign-out")
     await expect(page.locator("#sign-in-dialog")).to_be_visible()
@@ -208,8 +187,8 @@ async def test_another_environment_shows_nothing_of_the_one_before(page, shown):
     await expect(page.locator("#total-events")).to_have_text(total)
     made = await page.evaluate(MAKE_ENVIRONMENT)
     await page.goto(f"/?{RANGE}&env={made}")
+    await expect(page.locator("#total-events")).to_have_text("0")
     await expect(page.locator("#types .empty")).to_be_visible()
-    assert await page.inner_text("#total-events") == "0"
     await page.select_option("#environment", label="default")
     await expect(page.locator("#total-events")).to_have_text(total)
 

@@ -15,8 +15,9 @@ def curls(original_times: bool) -> list[list[str]]:
     return [shlex.split(line) for line in lines if line.startswith("curl ")]
 
 
-def test_it_names_the_service_the_key_and_the_page_of_the_api() -> None:
+def test_it_names_the_dashboard_the_service_the_key_and_the_page_of_the_api() -> None:
     text = "\n".join(lines_to_try("http://127.0.0.1:8000", "evp_x", original_times=False))
+    assert "dashboard http://127.0.0.1:8000/?timeRange=7d\n" in text
     assert "service   http://127.0.0.1:8000\n" in text
     assert "API key   evp_x\n" in text
     assert "http://127.0.0.1:8000/docs\n" in text

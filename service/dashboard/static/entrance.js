@@ -1,11 +1,17 @@
 // Signing in and out, and the environment that is looked at.
 
-import { go, view } from "./address.js";
+import { go, settle, view } from "./address.js";
 import { ask, become, enter, isUser, signedIn } from "./service.js";
 import { element, part } from "./words.js";
 
-/** Set up the entrance; `changed()` is called when somebody else is looking. */
-export function entrance(changed) {
+/** What names a thing of the environment that is left. */
+const OF_ONE_ENVIRONMENT = { saved: "", params: "", pipeline: "" };
+
+/**
+ * Set up the entrance. When somebody else looks, or at something else, `forget()` is called before
+ * `look()`.
+ */
+export function entrance({ forget, look }) {
   const dialog = part("sign-in-dialog");
   const problem = part("sign-in-problem");
 
@@ -24,10 +30,11 @@ export function entrance(changed) {
   }
 
   async function arrived() {
+    forget();
     part("sign-in").hidden = signedIn();
     part("sign-out").hidden = !signedIn();
     await listEnvironments();
-    changed();
+    look();
   }
 
   part("with-key").addEventListener("submit", (event) =>
@@ -43,13 +50,13 @@ export function entrance(changed) {
   part("sign-out").addEventListener("click", async () => {
     if (isUser()) await ask("/api/auth/logout", { method: "POST" }).catch(() => {});
     become(null);
-    go({ env: "" });
+    settle({ env: "" });
     await arrived();
   });
   part("environment").addEventListener("change", (event) => {
+    forget();
     enter(event.target.value);
-    go({ env: event.target.value });
-    changed();
+    go({ ...OF_ONE_ENVIRONMENT, env: event.target.value });
   });
 
   async function send(email) {

@@ -6,71 +6,73 @@ const POLL = 2000;
 const TRY_LIVE_AGAIN = 15000;
 
 /**
- * Follow a question until `stop()`. `show(document)` gets each answer, `told(state)` where they come
- * from ("live", "polling", "once") and `failed(problem)` what went wrong; it goes on trying.
+ * Follow the question that is asked at `path`, and listened to with `listening` (null: asked once),
+ * until `signal`. `show(document)` gets each answer, `told(state)` where they come from ("live",
+ * "polling", "once") and `failed(problem)` what went wrong; it goes on trying.
  */
-export function follow(parameters, live, { show, told, failed }) {
-  const ending = new AbortController();
-  let source = null;
+export function follow(path, listening, signal, { show, told, failed }) {
   let seen = "";
 
   async function once() {
     try {
-      show(await ask(`/api/v1/analytics/metrics?${parameters}`, { signal: ending.signal }));
+      const found = await ask(path, { signal });
+      if (!signal.aborted) show(found);
       return true;
-    } catch (error) {
-      if (error.name !== "AbortError") failed(error);
-      return error instanceof Problem && (error.status === 0 || error.status >= 429);
+    } catch (problem) {
+      if (!signal.aborted) failed(problem);
+      return problem instanceof Problem && (problem.status === 0 || problem.status >= 429);
     }
   }
 
   async function poll(until) {
     told("polling");
-    while (!ending.signal.aborted && Date.now() < until) {
-      if (!(await once())) return false;
-      await new Promise((done) => setTimeout(done, POLL));
+    while (!signal.aborted && Date.now() < until) {
+      await pause(POLL, signal);
+      if (signal.aborted || !(await once())) return false;
     }
     return true;
   }
 
   async function listen() {
-    const asked = new URLSearchParams(parameters);
+    const asked = new URLSearchParams(listening);
     if (signedIn()) {
-      const ticket = await ask("/api/v1/analytics/live/ticket", { method: "POST", signal: ending.signal });
-      asked.set("ticket", ticket.ticket);
+      const { ticket } = await ask("/api/v1/analytics/live/ticket", { method: "POST", signal });
+      asked.set("ticket", ticket);
     }
     if (seen) asked.set("lastEventId", seen);
-    await new Promise((ended) => {
-      source = new EventSource(`/api/v1/analytics/live?${asked}`);
-      ending.signal.addEventListener("abort", ended);
+    if (!signal.aborted) await pushed(asked);
+  }
+
+  function pushed(asked) {
+    const source = new EventSource(`/api/v1/analytics/live?${asked}`);
+    return new Promise((ended) => {
+      signal.addEventListener("abort", ended);
+      source.onerror = ended;
       source.onmessage = (event) => {
+        if (signal.aborted) return;
         seen = event.lastEventId;
         told("live");
         show(JSON.parse(event.data).data);
       };
-      source.onerror = ended;
-    });
-    source.close();
+    }).finally(() => source.close());
   }
 
   async function run() {
-    if (!live) {
-      told("once");
-      await once();
-      return;
-    }
+    told("once");
     let goes = await once();
-    while (goes && !ending.signal.aborted) {
+    while (listening && goes && !signal.aborted) {
       await listen().catch(() => {});
-      goes = await poll(Date.now() + TRY_LIVE_AGAIN);
+      if (!signal.aborted) goes = await poll(Date.now() + TRY_LIVE_AGAIN);
     }
   }
 
   run();
-  return {
-    stop() {
-      ending.abort();
-      source?.close();
-    },
-  };
+}
+
+/** Wait so many ms, or until `signal`. */
+export function pause(ms, signal) {
+  return new Promise((done) => {
+    const waiting = setTimeout(done, ms);
+    signal.addEventListener("abort", () => [clearTimeout(waiting), done()], { once: true });
+  });
 }

@@ -1,113 +1,100 @@
 // How many users take one step after the other.
 
-import { bounds, go, question } from "./address.js";
+import { go } from "./address.js";
 import { bars, panel, picture } from "./panels.js";
+import { asQuestion, steps } from "./questions.js";
+import { action } from "./rows.js";
 import { ask } from "./service.js";
+import { offerTypes } from "./types.js";
 import { element, figure, part } from "./words.js";
 
 const FEWEST = 2;
 const MOST = 10;
-let turn = 0;
-let shown = [];
-
-const results = panel("funnel", [
+const COLUMNS = [
   { name: "group" }, { name: "step" }, { name: "users", number: true },
   { name: "percent of the first", number: true }, { name: "percent of the one before", number: true },
   { name: "median seconds from the first", number: true },
-], () => picture(shown));
+];
+let shown = [];
+const results = panel("funnel", () => picture(shown));
 
 /** Show the steps of the address, and count them when all are named. */
-export async function look(asked, { tell, refused }) {
-  const mine = ++turn;
-  const steps = named(asked.steps);
-  showSteps(steps);
+export async function look(asked, signal) {
+  showSteps(steps(asked.steps));
   part("window").value = asked.window || "24h";
   part("by").value = asked.by;
-  show([]);
-  offerTypes(asked);
-  if (steps.filter(Boolean).length < FEWEST) return;
-  const body = { ...bounds(asked), steps: steps.filter(Boolean).map((event) => ({ event })), window: asked.window || "24h", percentiles: [50], limit: 10 };
-  if (asked.by) Object.assign(body, { dimensions: [asked.by], totals: true });
-  try {
-    const found = await ask("/api/v1/analytics/funnel", { method: "POST", body });
-    if (mine !== turn) return;
-    tell("");
-    show([...(found.totals ? [{ ...found.totals, dimensions: {} }] : []), ...found.rows]);
-  } catch (problem) {
-    if (mine === turn) refused(problem);
-  }
-}
-
-export function stop() {
-  turn += 1;
+  results.turn(Boolean(asked.tables));
+  clear();
+  const [found] = await Promise.all([count(asked, signal), offerTypes(asked, signal)]);
+  if (found && !signal.aborted) show(found);
 }
 
 export function clear() {
-  show([]);
+  show({ rows: [] });
 }
 
-function show(rows) {
-  shown = rows.flatMap((row) => row.steps.map((step, at) => entry(group(row), step, at)));
-  const lines = rows.flatMap((row) => row.steps.map((step) => [
-    group(row), step.name, step.users, percent(step.share), percent(step.shareOfPrevious), step.secondsFromFirst?.p50 ?? null,
-  ]));
-  results.show(lines, (place) => bars(place, shown, "Name two steps or more, and count."));
+async function count(asked, signal) {
+  const wanted = asQuestion(asked);
+  return wanted && ask("/api/v1/analytics/funnel", { method: "POST", body: wanted.question, signal });
 }
 
-function entry(of, step, at) {
+function show(found) {
+  const groups = groupsOf(found);
+  shown = funnelBars(groups);
+  results.show(COLUMNS, funnelRows(groups), (place) => bars(place, shown, "Name two steps or more, and count."));
+}
+
+/** What a funnel's answer says of each group, that of all users first. */
+export const groupsOf = (found) => [...(found.totals ? [{ ...found.totals, dimensions: {} }] : []), ...found.rows];
+
+/** A table of a funnel's groups, and what its columns are. */
+export const funnelRows = (groups) => groups.flatMap((row) => row.steps.map((step) => [
+  group(row), step.name, step.users, percent(step.share), percent(step.shareOfPrevious), step.secondsFromFirst?.p50 ?? null,
+]));
+export const funnelColumns = COLUMNS;
+
+/** The bars of a funnel's groups. */
+export const funnelBars = (groups) =>
+  groups.flatMap((row) => row.steps.map((step, at) => ({ name: `${at + 1}. ${step.name}`, count: step.users, about: about(row, step, at) })));
+
+function about(row, step, at) {
+  if (!at) return group(row);
   const seconds = step.secondsFromFirst?.p50;
-  const time = seconds === undefined || seconds === null ? "" : ` · half of them within ${figure(seconds)} s`;
-  const about = at ? `${figure(percent(step.share))} % of the first, ${figure(percent(step.shareOfPrevious))} % of the step before${time}` : of;
-  return { name: `${at + 1}. ${step.name}`, count: step.users, about, hint: step.name, click: () => {} };
+  const time = seconds === undefined || seconds === null ? "" : ` · half within ${span(seconds)}`;
+  return `${figure(percent(step.share))} % of the first, ${figure(percent(step.shareOfPrevious))} % of the one before${time}`;
 }
 
+const span = (seconds) => {
+  const [of, unit] = [[86400, "days"], [3600, "h"], [60, "min"], [1, "s"]].find(([size]) => seconds >= size) ?? [1, "s"];
+  return `${figure(Math.round((10 * seconds) / of) / 10)} ${unit}`;
+};
 const group = (row) => Object.values(row.dimensions).map((value) => String(value ?? "nothing")).join(", ") || "all";
 const percent = (share) => Math.round(1000 * (share ?? 0)) / 10;
 
-function named(text) {
-  try {
-    const found = JSON.parse(text || "[]");
-    return Array.isArray(found) ? found.map(String).slice(0, MOST) : [];
-  } catch {
-    return [];
-  }
-}
-
-function showSteps(steps) {
-  const wanted = [...steps];
+function showSteps(named) {
+  const wanted = [...named];
   while (wanted.length < FEWEST) wanted.push("");
   part("step-list").replaceChildren(...wanted.map(stepLine));
 }
 
 function stepLine(value, at) {
-  const [line, input, remove] = [element("li"), element("input"), element("button", "×")];
+  const [line, input] = [element("li"), element("input")];
   input.value = value;
   input.setAttribute("list", "event-types");
   input.setAttribute("aria-label", `Event type of step ${at + 1}`);
-  remove.type = "button";
-  remove.setAttribute("aria-label", `Take step ${at + 1} away`);
-  remove.addEventListener("click", () => {
-    line.remove();
-    count();
-  });
-  line.append(input, " ", remove);
+  const away = action({ name: "×", work: () => [line.remove(), submit()] });
+  away.setAttribute("aria-label", `Take step ${at + 1} away`);
+  line.append(input, " ", away);
   return line;
 }
 
-async function offerTypes(asked) {
-  const parameters = question({ ...asked, eventType: "", userId: "" });
-  const found = await ask(`/api/v1/analytics/metrics?${parameters}`).catch(() => null);
-  const types = found?.eventsByType ?? [];
-  part("event-types").replaceChildren(...types.map((type) => Object.assign(element("option"), { value: type.eventType })));
-}
-
-function count(event) {
+function submit(event) {
   event?.preventDefault();
-  const steps = [...part("step-list").querySelectorAll("input")].map((input) => input.value.trim());
-  go({ steps: JSON.stringify(steps), window: part("window").value, by: part("by").value.trim() });
+  const named = [...part("step-list").querySelectorAll("input")].map((input) => input.value.trim());
+  go({ steps: JSON.stringify(named), window: part("window").value, by: part("by").value.trim() });
 }
 
-part("steps").addEventListener("submit", count);
+part("steps").addEventListener("submit", submit);
 part("step-add").addEventListener("click", () => {
   const list = part("step-list");
   if (list.children.length < MOST) list.append(stepLine("", list.children.length));

@@ -27,6 +27,9 @@ export function enter(name) {
   environment = name;
 }
 
+/** The environment that is asked; "" where that is the only one, or the active one. */
+export const environmentNow = () => environment;
+
 /** The document that the service answers with. Raises Problem. */
 export async function ask(path, { method = "GET", body, form, signal } = {}) {
   const headers = credentials();

@@ -13,6 +13,9 @@ export function moment(iso, zone, seconds = true) {
   return new Intl.DateTimeFormat("en-GB", shape).format(new Date(iso));
 }
 
+/** The day of a moment on the clock of a zone. */
+export const day = (iso, zone) => new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: zone }).format(new Date(iso));
+
 /** The clock of a zone at a moment in ms: [year, month, day, hour, minute, second]. */
 export function clock(ms, zone) {
   const shape = { timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" };
