@@ -66,7 +66,7 @@ def verdict(answer: Answer, retried: Sequence[int], hidden: Sequence[str] = ()) 
     if status == 409:
         return Verdict("duplicate", status, answer.message(hidden))
     if status in retried or status in _LATER:
-        reason = f"{status} {answer.message(hidden)}".strip()
+        reason = answer.message(hidden) or f"answered {status}"
         raise Retry(reason, status, answer.retry_after)
     if status in _STOPS or 300 <= status < 400:
         why = _STOPS.get(status, "the address has moved; see base_url and endpoints")

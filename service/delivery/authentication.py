@@ -1,7 +1,6 @@
 """How requests say who sends them."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator
 
 import httpx2
@@ -10,6 +9,8 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from service.delivery.config import ApiKey, Authentication, Basic, BearerToken, OAuth2
 from service.delivery.outcomes import Retry, Stopped
+
+Transport = httpx2.AsyncBaseTransport
 
 
 class Header(httpx2.Auth):
@@ -29,7 +30,7 @@ class ClientCredentials(httpx2.Auth):
     """An access token (RFC 6749, 4.4): fetched once for all requests, renewed before it ends, and
     once more when the API does not accept it."""
 
-    def __init__(self, told: OAuth2, timeout: float, trust: ssl.SSLContext | bool) -> None:
+    def __init__(self, told: OAuth2, timeout: float, transport: Transport | None) -> None:
         self._client = AsyncOAuth2Client(
             told.client_id,
             told.client_secret,
@@ -38,7 +39,7 @@ class ClientCredentials(httpx2.Auth):
             token_endpoint_auth_method="client_secret_post",  # noqa: S106 (as the form has it)
             grant_type="client_credentials",
             timeout=timeout,
-            verify=trust,
+            transport=transport,
             trust_env=not on_this_machine(told.token_url),
         )
         self._fetching = asyncio.Lock()
@@ -74,7 +75,7 @@ class ClientCredentials(httpx2.Auth):
 
 
 def authentication(
-    told: Authentication, timeout: float, trust: ssl.SSLContext | bool
+    told: Authentication, timeout: float, transport: Transport | None
 ) -> httpx2.Auth | None:
     """What signs requests as the configuration tells."""
     match told:
@@ -85,7 +86,7 @@ def authentication(
         case Basic():
             return httpx2.BasicAuth(told.username, told.password)
         case OAuth2():
-            return ClientCredentials(told, timeout, trust)
+            return ClientCredentials(told, timeout, transport)
     return None
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from circuitbreaker import STATE_HALF_OPEN, CircuitBreaker
 
 from service.delivery.config import Settings
-from service.delivery.outcomes import Retry, Stopped
+from service.delivery.outcomes import Down, Retry
 
 _LOOK = 0.05
 
@@ -18,7 +18,7 @@ class Gate:
 
     `Retry-After` of one answer holds back every try. After `breaker_failures` failures in a row
     nothing passes for `breaker_pause` seconds; when the API is not back after `breaker_patience`
-    seconds, waiting ends with Stopped.
+    seconds, waiting ends with Down.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -42,7 +42,7 @@ class Gate:
 
     @asynccontextmanager
     async def passing(self) -> AsyncIterator[None]:
-        """A try, when it may be made; what it raises is counted. Raises Stopped."""
+        """A try, when it may be made; what it raises is counted. Raises Down."""
         await self._wait()
         if self._breaker.state != STATE_HALF_OPEN:
             async with self._counted():
@@ -75,7 +75,7 @@ class Gate:
             if self._down_since is not None:
                 down = time.monotonic() - self._down_since
                 if down > self._patience:
-                    raise Stopped(f"no answer for {down:.0f} s: {self._breaker.last_failure}")
+                    raise Down(f"no answer for {down:.0f} s: {self._breaker.last_failure}")
             await asyncio.sleep(min(left, _LOOK))
 
 

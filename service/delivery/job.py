@@ -57,7 +57,7 @@ def rehearsed(job: Job, shown: int) -> Rehearsal:
         if isinstance(pending, Entry):
             reasons[pending.reason.removeprefix("not sent: ")] += 1
         elif len(requests) < shown:
-            requests.append(_request(job.api, row.number, pending.body))
+            requests.append(_request(job.api, row.number, pending.piece.body))
     return Rehearsal(requests, rows, reasons.total(), reasons.most_common(_REASONS))
 
 

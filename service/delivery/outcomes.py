@@ -12,16 +12,25 @@ OUTCOMES: Sequence[Outcome] = get_args(Outcome)
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """What is sent of a row."""
+
+    name: str
+    """What its idempotency key is made of; the same whenever it is sent."""
+    body: bytes
+    hidden: Sequence[str] = ()
+    """Texts that no report may repeat."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """A row to be sent: where it stands, what is sent of it, what a report may say of it."""
 
     number: int
     line: int
     after: Cursor
-    body: bytes
     keys: Sequence[str]
-    hidden: Sequence[str] = ()
-    """Texts of the row that no report may repeat."""
+    piece: Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +60,7 @@ class Retry(Exception):
 
 class Stopped(Exception):
     """No row can be delivered, for a reason that lies in no row."""
+
+
+class Down(Stopped):
+    """The API did not come back in time."""

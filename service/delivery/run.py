@@ -12,7 +12,7 @@ import msgspec
 from service import crash
 from service.delivery.config import Api
 from service.delivery.journal import Delivered, Entry, Journal, Standing
-from service.delivery.outcomes import OUTCOMES, Outcome, Pending, Stopped, Verdict
+from service.delivery.outcomes import OUTCOMES, Outcome, Pending, Piece, Stopped, Verdict
 from service.delivery.sending import Sender
 from service.delivery.shaping import Shape
 from service.formats.csv_rows import CsvFile, Examined, Row
@@ -142,7 +142,7 @@ class Delivery:
         if not rows:
             return []
         crash.point("delivery.before_send")
-        verdicts = await self._sender.send(rows)
+        verdicts = await self._sender.send([row.piece for row in rows])
         crash.point("delivery.after_send")
         return [_entry(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
 
@@ -186,7 +186,8 @@ def pending_of(row: Row, shape: Shape) -> Pending | Entry:
         reason = f"not sent: {'; '.join(shaped.problems)}"
         return Entry(row.number, row.line, place, "rejected", 0, shaped.keys, reason)
     hidden = [cell for cell in row.cells if cell not in shaped.keys]
-    return Pending(row.number, row.line, row.after, _encode(shaped.body), shaped.keys, hidden)
+    piece = Piece(str(row.number), _encode(shaped.body), hidden)
+    return Pending(row.number, row.line, row.after, shaped.keys, piece)
 
 
 def _entry(row: Pending, verdict: Verdict) -> Entry:

@@ -1,7 +1,6 @@
 """One request until its outcome is known: tried again while that may help, under the same key."""
 
 import asyncio
-import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +12,17 @@ import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
 from service.delivery.answers import Answer, each, hide, verdict
-from service.delivery.authentication import ClientCredentials, authentication, on_this_machine
+from service.delivery.authentication import (
+    ClientCredentials,
+    Transport,
+    authentication,
+    on_this_machine,
+)
 from service.delivery.config import Api
 from service.delivery.gate import Gate
-from service.delivery.outcomes import Pending, Retry, Stopped, Verdict
+from service.delivery.outcomes import Piece, Retry, Stopped, Verdict
 from service.delivery.pace import Pace
+from service.errors import InvalidInput
 
 _SLOWEST_BACKOFF = 60.0
 _SINGLY = frozenset({400, 409, 413, 422})
@@ -33,20 +38,21 @@ class Tried:
 
 
 class Sender:
-    """The way to one API. Use it as a context; `name` is what its keys are made of."""
+    """The way to one API. Use it as a context; `name` is what all its keys are made of, and
+    `transport` what connects, where it is not to be the usual one."""
 
-    def __init__(self, api: Api, name: bytes, trust: ssl.SSLContext | bool = True) -> None:
+    def __init__(self, api: Api, name: bytes, transport: Transport | None = None) -> None:
         set_on_retry_hooks([])  # reports say what was tried; a log line for each try says too much
         told = api.settings
         self._api = api
         self._name = name
         self.gate = Gate(told)
         self.pace = Pace(told)
-        self._auth = authentication(api.authentication, told.timeout, trust)
+        self._auth = authentication(api.authentication, told.timeout, transport)
         self._http = httpx2.AsyncClient(
             auth=self._auth,
             timeout=told.timeout,
-            verify=trust,
+            transport=transport,
             headers={"content-type": "application/json", **api.headers},
             limits=httpx2.Limits(max_connections=told.max_concurrent_requests),
             trust_env=not on_this_machine(api.rows_url),
@@ -70,13 +76,13 @@ class Sender:
         url = self._api.url_of("health")
         try:
             answer = await self._http.get(url)
-        except (httpx2.HTTPError, httpx2.InvalidURL, Retry) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, InvalidInput, Retry) as error:
             raise Stopped(f"{url} does not answer: {_told(error)}") from None
         if not answer.is_success:
             raise Stopped(f"{url} answers {answer.status_code}")
         return f"{url} answers {answer.status_code}"
 
-    async def send(self, rows: Sequence[Pending]) -> Sequence[Verdict]:
+    async def send(self, rows: Sequence[Piece]) -> Sequence[Verdict]:
         """What became of each row. Raises Stopped; every row may be sent again then."""
         try:
             tried = await self._tried(rows)
@@ -91,10 +97,10 @@ class Sender:
                 return [(await self.send([row]))[0] for row in rows]
         return [self._judged(tried, row) for row in rows]
 
-    async def _tried(self, rows: Sequence[Pending]) -> Tried:
+    async def _tried(self, rows: Sequence[Piece]) -> Tried:
         """The first answer that is worth no other try. Raises the last Retry, or Stopped."""
         told, doubtful = self._api.settings, False
-        body, key = self._body(rows), self.key_of([row.number for row in rows])
+        body, key = self._body(rows), self.key_of([row.name for row in rows])
         async for attempt in stamina.retry_context(
             on=_again,
             attempts=told.retry_attempts + 1,
@@ -135,36 +141,36 @@ class Sender:
             raise Retry(f"no connection: {_told(error)}") from None
         except (httpx2.HTTPError, TimeoutError) as error:
             raise Retry(f"no whole answer: {_told(error)}", lost=True) from None
-        except httpx2.InvalidURL as error:
+        except (httpx2.InvalidURL, InvalidInput) as error:
             raise Stopped(f"{self._api.rows_url}: {error}") from None
         names = {name.lower(): value for name, value in answer.headers.items()}
         return Answer(answer.status_code, names, answer.content)
 
-    def _judged(self, tried: Tried, row: Pending) -> Verdict:
+    def _judged(self, tried: Tried, row: Piece) -> Verdict:
         found = verdict(tried.answer, (), self._hidden([row]))
         if tried.doubtful and found.outcome == "duplicate":
             reason = f"{found.reason} (an earlier try, whose answer was lost, may have created it)"
             return Verdict("duplicate", found.status, reason.strip())
         return found
 
-    def _of_one(self, answer: Answer, row: Pending) -> Verdict:
+    def _of_one(self, answer: Answer, row: Piece) -> Verdict:
         """What one of several answers says; trouble with one row alone is no reason to stop."""
         try:
             return verdict(answer, self._api.settings.retry_on_status, self._hidden([row]))
         except (Retry, Stopped) as error:
             return Verdict("failed", answer.status, str(error))
 
-    def key_of(self, numbers: Sequence[int]) -> str:
+    def key_of(self, names: Sequence[str]) -> str:
         """The idempotency key of a request: a hash of the file and of the rows in it."""
-        rows = ",".join(map(str, numbers)).encode()
+        rows = ",".join(names).encode()
         return blake2b(self._name + b"\0" + rows, digest_size=16).hexdigest()
 
-    def _body(self, rows: Sequence[Pending]) -> bytes:
+    def _body(self, rows: Sequence[Piece]) -> bytes:
         if self._api.settings.rows_per_request == 1:
             return rows[0].body
         return b"[%b]" % b",".join(row.body for row in rows)
 
-    def _hidden(self, rows: Sequence[Pending]) -> Sequence[str]:
+    def _hidden(self, rows: Sequence[Piece]) -> Sequence[str]:
         return [*self._api.secrets, *(text for row in rows for text in row.hidden)]
 
 

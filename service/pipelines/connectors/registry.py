@@ -6,6 +6,12 @@ from typing import Any
 import msgspec
 
 from service.errors import InvalidInput
+from service.pipelines.connectors.http_api import (
+    HTTP_API_SECRETS,
+    HttpApiTarget,
+    check_http_api,
+    open_http_api,
+)
 from service.pipelines.connectors.http_push import HttpSource
 from service.pipelines.connectors.protocol import Kind
 from service.pipelines.connectors.warehouse import WarehouseTarget, open_warehouse
@@ -13,6 +19,15 @@ from service.pipelines.connectors.warehouse import WarehouseTarget, open_warehou
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
+        Kind(
+            "HTTP_API_TARGET",
+            "target",
+            HttpApiTarget,
+            "Each record to an HTTP API.",
+            HTTP_API_SECRETS,
+            open_target=open_http_api,
+            check=check_http_api,
+        ),
         Kind("HTTP_SOURCE", "source", HttpSource, "Records that others post to the pipeline."),
         Kind(
             "WAREHOUSE_TARGET",
