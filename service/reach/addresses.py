@@ -5,6 +5,7 @@ a name that means something else a moment later makes no difference.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -92,7 +93,8 @@ def host_and_port(text: str, default: int, field: str) -> tuple[str, int]:
         port = default if parts.port is None else parts.port
     except ValueError:
         parts, port = urlsplit(""), 0
-    if not parts.hostname or parts.netloc != text.strip() or "@" in text or not port:
+    plain = parts.netloc == text.strip() and not re.search(r"[\s@]", parts.netloc)
+    if not parts.hostname or not plain or not port:
         about = f"{text!r} is no host and port, like host.example.com:{default}"
         raise InvalidInput(about, field)
     return parts.hostname, port

@@ -65,7 +65,9 @@ async def test_the_first_address_that_accepts_is_taken(a_server: int) -> None:
     assert await reach.address("localhost", a_server, "host") == "127.0.0.1"
 
 
-@pytest.mark.parametrize("text", ["", ":9", "h:x", "[x", "a]:9", "h:0", "h:99999", "u@h:1", "h/p"])
+@pytest.mark.parametrize(
+    "text", ["", ":9", "h:x", "[x", "a]:9", "h:0", "h:99999", "u@h:1", "h/p", "a b"]
+)
 def test_what_is_no_host_and_port_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="is no host and port"):
         host_and_port(text, 9092, "bootstrap_servers")

@@ -68,6 +68,8 @@ class Surroundings:
     """The table or topic that a target writes to, as its subscription names it."""
     allow_private: bool = False
     """Whether hosts in private networks may be reached (`HEADRACE_ALLOW_PRIVATE_TARGETS`)."""
+    patience: float = 30.0
+    """Seconds that another system may take for what it is asked at once."""
     ingest: Ingest | None = None
     """The way into the event store; None where a process has none."""
     events: Stream | None = None

@@ -13,6 +13,19 @@ from service.pipelines.connectors.http_api import (
     open_http_api,
 )
 from service.pipelines.connectors.http_push import HttpSource
+from service.pipelines.connectors.kafka_source import (
+    KafkaSource,
+    check_kafka_source,
+    fetch_from_kafka,
+    kafka_topics,
+    open_kafka_source,
+)
+from service.pipelines.connectors.kafka_target import (
+    KafkaTarget,
+    check_kafka_target,
+    kafka_target_topics,
+    open_kafka_target,
+)
 from service.pipelines.connectors.protocol import Kind
 from service.pipelines.connectors.warehouse import WarehouseTarget, open_warehouse
 
@@ -29,6 +42,27 @@ KINDS: Mapping[str, Kind] = {
             check=check_http_api,
         ),
         Kind("HTTP_SOURCE", "source", HttpSource, "Records that others post to the pipeline."),
+        Kind(
+            "KAFKA_SOURCE",
+            "source",
+            KafkaSource,
+            "The records of a topic of Kafka.",
+            frozenset({"sasl_password"}),
+            open_source=open_kafka_source,
+            check=check_kafka_source,
+            topics=kafka_topics,
+            fetch=fetch_from_kafka,
+        ),
+        Kind(
+            "KAFKA_TARGET",
+            "target",
+            KafkaTarget,
+            "Records into a topic of Kafka.",
+            frozenset({"sasl_password"}),
+            open_target=open_kafka_target,
+            check=check_kafka_target,
+            topics=kafka_target_topics,
+        ),
         Kind(
             "WAREHOUSE_TARGET",
             "target",
