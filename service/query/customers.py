@@ -24,17 +24,17 @@ Json = msgspec.Raw
 Fields = Mapping[str, str]
 
 
-class Customer(msgspec.Struct, rename="camel", omit_defaults=True):
+class Customer(msgspec.Struct, rename="camel"):
     """A customer as last told. `profile` and each of `attributes` is a JSON object as it came.
 
-    `as_of` is the time that the profile itself gives, `received_at` when it came in.
+    `attributes` is unset in a page. `as_of` is the time that the profile itself gives, `received_at` when it came in.
     """
 
     user_id: str
     profile: Json | None
     as_of: str
     received_at: str
-    attributes: dict[str, Json] = msgspec.field(default_factory=dict)
+    attributes: dict[str, Json] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Version(msgspec.Struct, rename="camel"):

@@ -53,7 +53,7 @@ async def test_a_page_may_ask_for_fields_of_the_profile(edge: Edge):
 async def test_one_customer_and_what_was_told_of_him(edge: Edge):
     now = (await ask(edge, "/ada")).json()["data"]
     versions = (await ask(edge, "/ada/history")).json()["data"]["versions"]
-    assert now["profile"] == {"plan": "gold"}
+    assert (now["profile"], now["attributes"]) == ({"plan": "gold"}, {})
     assert [version["document"]["plan"] for version in versions] == ["gold", "free"]
 
 
