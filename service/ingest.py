@@ -18,7 +18,7 @@ from service.events import Event, Rows, now_ms
 from service.publisher import Place, Publisher
 from service.receipts import Receipts
 from service.settings import Settings
-from service.telemetry import events_accepted, events_hinted, events_rejected
+from service.telemetry import detailed, events_accepted, events_hinted, events_rejected, log
 
 LARGEST_LEAD = 24 * 3600 * 1000
 """How far in the future (ms) an event's time may lie."""
@@ -138,6 +138,7 @@ class Ingest:
         verdict = _verdict(take, place, receipt)
         events_accepted.inc(verdict.accepted)
         events_hinted.inc(verdict.duplicates)
+        _log_batch(tenant, verdict)
         return verdict
 
     # The steps. Each looks at whole columns first: good batches pass without a loop.
@@ -240,6 +241,20 @@ def _verdict(take: _Take, place: Place | None, receipt: str | None) -> Verdict:
         receipt=receipt,
         position=place.position if place else None,
     )
+
+
+def _log_batch(tenant: str, verdict: Verdict) -> None:
+    """Where a batch stands on the stream: the writer logs the same positions."""
+    if detailed():
+        log().debug(
+            "ingest.accepted",
+            environment=tenant,
+            receipt=verdict.receipt,
+            position=verdict.position,
+            accepted=verdict.accepted,
+            duplicates=verdict.duplicates,
+            rejected=len(verdict.rejected),
+        )
 
 
 def _new_id(take: _Take, index: int) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service import crash
+from service import crash, trail
 from service.errors import IngestionUnavailable
 from service.events import Batch, Rows, now_ms, pack, tenant_seed
 from service.hints import Hints
@@ -78,7 +78,8 @@ class Publisher:
         Raises, when awaited, IngestionUnavailable if the stream does not say so in time, or if
         too much is waiting.
         """
-        waiter = _Waiter(len(rows), rows.weight(), asyncio.get_running_loop().create_future())
+        place = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(len(rows), rows.weight(), place, trail.current())
         if self._queued and self._queued + waiter.weight > self._settings.queue_bytes:
             ingest_unavailable.inc()
             waiter.fail(IngestionUnavailable("too much is waiting for the stream; try again", 1.0))
@@ -115,7 +116,11 @@ class Publisher:
         try:
             with publish_seconds.time():
                 receipt = await self._stream.publish(
-                    tenant, _message_id(tenant, body), body, self._settings.publish_timeout
+                    tenant,
+                    _message_id(tenant, body),
+                    body,
+                    self._settings.publish_timeout,
+                    trail.named(waiter.request for waiter in waiters),
                 )
         except Exception as error:
             await self._give_up(waiters, error)
@@ -160,6 +165,8 @@ class _Waiter:
     events: int
     weight: int
     place: asyncio.Future[Place]
+    request: str
+    """The id of the request; empty where it is none."""
 
     def answer(self, place: Place) -> None:
         if not self.place.done():

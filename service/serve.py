@@ -45,14 +45,14 @@ _LONGEST_PAUSE = 10.0
 def run_serve(settings: Settings, workers: int) -> int:
     """Keep this many API processes up until told to stop; the exit code."""
     check_apart(settings, "serve")
-    configure_logs(settings.log_format, settings.secrets)
+    configure_logs(settings.log_format, settings.secrets, settings.log_level)
     return asyncio.run(_supervise(settings, workers))
 
 
 def run_api_worker(settings: Settings, listener: int, tie: int) -> int:
     """Serve on the supervisor's open socket, while its end of the tie is open; the exit code."""
     check_apart(settings, "serve")
-    configure_logs(settings.log_format, settings.secrets)
+    configure_logs(settings.log_format, settings.secrets, settings.log_level)
     with socket.socket(fileno=listener) as shared, socket.socket(fileno=tie) as tied:
         return uvloop.run(_work(settings, shared, tied))
 

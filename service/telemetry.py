@@ -20,6 +20,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from service import trail
 from service.redaction import know, redact
 
 registry = CollectorRegistry()
@@ -160,9 +161,21 @@ class _Libraries(logging.Handler):
         log().log(record.levelno, "library.logged", library=record.name, text=text, exc_info=why)
 
 
-def configure_logs(form: Literal["auto", "console", "json"], secrets: Iterable[str] = ()) -> None:
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class _Detail:
+    """What is logged in this process."""
+
+    full = False
+
+
+def configure_logs(
+    form: Literal["auto", "console", "json"], secrets: Iterable[str] = (), level: Level = "info"
+) -> None:
     """Send logs to stderr, as lines for people or as JSON, without `secrets` wherever they are."""
     know(secrets)
+    _Detail.full = level == "debug"
     root = logging.getLogger()
     if not any(isinstance(handler, _Libraries) for handler in root.handlers):
         root.addHandler(_Libraries(logging.WARNING))
@@ -173,15 +186,29 @@ def configure_logs(form: Literal["auto", "console", "json"], secrets: Iterable[s
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            trail.tell,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,  # before the masks: there are texts in it
             redact,
             last,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+_LEVELS: dict[Level, int] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+def detailed() -> bool:
+    """Whether each batch is logged on its way: to be asked first, where many pass."""
+    return _Detail.full
 
 
 def log() -> Any:

@@ -29,7 +29,7 @@ Afterwards = Callable[[Service, str], Awaitable[None]]
 
 def run_up(settings: Settings) -> int:
     """Serve until told to stop; the exit code."""
-    configure_logs(settings.log_format, settings.secrets)
+    configure_logs(settings.log_format, settings.secrets, settings.log_level)
     return uvloop.run(_up(settings, _say_hello))
 
 
@@ -41,7 +41,7 @@ def run_demo(settings: Settings, original_times: bool) -> int:
         trust = running.trusted(settings.tls_cert)
         await feed_demo(url, key.text, original_times, Console(), trust)
 
-    configure_logs(settings.log_format, settings.secrets)
+    configure_logs(settings.log_format, settings.secrets, settings.log_level)
     return uvloop.run(_up(settings, feed))
 
 

@@ -109,7 +109,7 @@ async def _writer_when_ours(turns: Turns, stop: asyncio.Event) -> Writer | None:
 def run_work(settings: Settings) -> int:
     """Write, by turns with other processes, until told to stop; the exit code."""
     check_apart(settings, "work")
-    configure_logs(settings.log_format, settings.secrets)
+    configure_logs(settings.log_format, settings.secrets, settings.log_level)
     return uvloop.run(_work(settings))
 
 

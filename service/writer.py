@@ -40,6 +40,7 @@ from service.stream.protocol import Message, Stream, StreamState
 from service.telemetry import (
     append_seconds,
     dead_letters,
+    detailed,
     events_repeated,
     events_stored,
     far_lookups,
@@ -50,6 +51,7 @@ from service.telemetry import (
     writer_failures,
     writer_lag_messages,
 )
+from service.trail import REQUESTS
 
 READ_MESSAGES = 256
 IDLE_WAIT = 0.25
@@ -58,6 +60,8 @@ _LONGEST_PAUSE = 5.0
 _WARM_EVERY = 2.0
 """Seconds between a standby's looks at what the writer has stored."""
 _GROUP_BYTES = 64 * 1024 * 1024
+_LONGEST_REQUESTS = 2000
+"""Characters of the ids of requests in one line of the log."""
 _NONE = np.empty(0, np.uint32)
 
 
@@ -170,7 +174,9 @@ class Writer:
         in_place = await self._is_in_place()
         if in_place and messages:
             crash.point("writer.after_read")
-            await self._carry_out(await self._plan(messages))
+            plan = await self._plan(messages)
+            await self._carry_out(plan)
+            _log_group(plan, messages)
         if in_place:
             await self._erasing.carry_out(self._stored)
             await self._purge()
@@ -295,7 +301,10 @@ class Writer:
             message = found.message
             await self._stream.put_dead_letter(message.tenant, position, found.reason, message.body)
             dead_letters.inc()
-            log().error("writer.dead_letter", position=position, reason=found.reason)
+            requests = message.notes.get(REQUESTS, "")
+            log().error(
+                "writer.dead_letter", position=position, reason=found.reason, requests=requests
+            )
         if poison:
             crash.point("writer.after_dead_letter")
 
@@ -358,3 +367,17 @@ class Writer:
         if stored.sequence == 0 or stored.sequence < state.first_sequence:
             return True
         return await self._stream.message_id(stored.sequence) == stored.message_id
+
+
+def _log_group(plan: Plan, messages: Sequence[Message]) -> None:
+    """Which positions, and so which batches, are stored now."""
+    if detailed():
+        requests = (message.notes.get(REQUESTS, "") for message in messages)
+        log().debug(
+            "writer.group.stored",
+            first_position=plan.group.after.epoch << EPOCH_SHIFT | messages[0].sequence,
+            last_position=plan.group.after.position,
+            events=plan.group.rows.num_rows,
+            repeats=plan.repeats,
+            requests=",".join(named for named in requests if named)[:_LONGEST_REQUESTS],
+        )

@@ -14,7 +14,8 @@ from urllib.parse import unquote
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
-from service.api.answers import Answer
+from service import trail
+from service.api.answers import Answer, headers_of
 from service.api.meters import Meters
 from service.api.sockets import prepare, refuse
 from service.api.threshold import Threshold
@@ -64,7 +65,7 @@ class DirectLitestar(Litestar):
             return
         if scope["path"].startswith(_WITH_IDS):
             scope["path"] = _with_written_slashes(scope)
-        send = self._meters.metered(scope["path"], send)
+        send = _named(scope, self._meters.metered(scope["path"], send))
         call = Call(scope, receive)
         try:
             answer, send = self._threshold.cross(scope, send)
@@ -81,6 +82,7 @@ class DirectLitestar(Litestar):
     async def _open_socket(self, scope: Any, receive: Any, send: Any) -> None:
         """Have a handshake answered as the GET that it is, by whole path alone."""
         prepare(scope)
+        trail.begin(headers_of(scope).get(_NAME))
         call = Call(scope, receive)
         try:
             self._threshold.cross(scope, send)
@@ -92,6 +94,21 @@ class DirectLitestar(Litestar):
             await answer(scope, receive, send)
         else:
             await refuse(answer, send)
+
+
+def _named(scope: Any, send: Any) -> Any:
+    """Where the answer is to be sent so that it says the id of its request."""
+    header = (_NAME, trail.begin(headers_of(scope).get(_NAME)).encode())
+
+    async def naming(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), header]
+        await send(message)
+
+    return naming
+
+
+_NAME = b"x-request-id"
 
 
 def _with_written_slashes(scope: Any) -> str:

@@ -14,7 +14,7 @@ from service.errors import Forbidden, WrongHost
 _EXPOSED = (
     b"age, content-digest, content-disposition, etag, ratelimit, ratelimit-policy, retry-after, "
     b"server-timing, x-as-of, x-next-cursor, x-ratelimit-limit, x-ratelimit-remaining, "
-    b"x-ratelimit-reset, x-source"
+    b"x-ratelimit-reset, x-request-id, x-source"
 )
 """Headers of answers that a page may read beside those that it always may."""
 _ASKED: Sequence[Header] = (
@@ -22,7 +22,7 @@ _ASKED: Sequence[Header] = (
     (
         b"access-control-allow-headers",
         b"authorization, content-digest, content-encoding, content-type, idempotency-key, "
-        b"if-none-match, last-event-id, x-api-key, x-env-id",
+        b"if-none-match, last-event-id, traceparent, x-api-key, x-env-id, x-request-id",
     ),
     (b"access-control-max-age", b"7200"),
 )

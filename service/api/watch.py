@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from contextvars import Context
 from dataclasses import dataclass, field
 
 from service.errors import Forbidden
@@ -40,7 +41,7 @@ class Watch:
         key = (right.credential, right.tenant)
         self._watched.setdefault(key, _Watched(right)).listeners.add(listener)
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look(), name="watch")
+            self._looking = asyncio.create_task(self._look(), name="watch", context=Context())
 
     def remove(self, listener: Listener, right: Right) -> None:
         """The listener has gone."""

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Hashable
 from contextlib import suppress
+from contextvars import Context
 
 from service.errors import HeadraceError, Overloaded, RateLimited
 from service.query.cache import Served
@@ -157,7 +158,7 @@ class _Channel:
         self._failing_since: float | None = None
         self.over = False
         """Whether nothing will be told any more."""
-        self._task = asyncio.create_task(self._keep(), name="live")
+        self._task = asyncio.create_task(self._keep(), name="live", context=Context())
 
     def add(self, listener: Listener) -> Listener:
         self._listeners.add(listener)

@@ -72,6 +72,11 @@ class Settings:
     log_format: Literal["auto", "console", "json"] = _setting(
         "HEADRACE_LOG_FORMAT", "auto", "`auto`: console on a terminal, JSON elsewhere."
     )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "HEADRACE_LOG_LEVEL",
+        "info",
+        "The least that is logged. `debug`: each batch too, at the door and when it is stored.",
+    )
 
     prometheus_enabled: bool = _setting(
         "PROMETHEUS_ENABLED",

@@ -9,6 +9,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import Context
 from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
@@ -86,7 +87,7 @@ class Line:
     def _hang_up(self) -> None:
         shared_failures.inc()
         if not self._probing:
-            self._probing = asyncio.create_task(self._probe())
+            self._probing = asyncio.create_task(self._probe(), context=Context())
 
     async def _probe(self) -> None:
         """Open the line again once it answers; connections made before are dropped."""

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import time
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ from service.stream import subjects
 from service.stream.bucket import HISTORY, NO_MESSAGE, ApiError, Bucket
 from service.stream.protocol import DeadLetter, Message, Receipt, StreamState
 from service.telemetry import log
+from service.trail import REQUESTS, TRACE
 
 ATTEMPT_TIMEOUT = 2.0
 """Seconds after which one try of a publish is given up and the same id is sent again."""
@@ -105,17 +106,23 @@ class JetStream:
             | {"max_bytes": max_bytes}
         )
 
-    async def publish(self, tenant: str, message_id: str, body: bytes, timeout: float) -> Receipt:
+    async def publish(
+        self,
+        tenant: str,
+        message_id: str,
+        body: bytes,
+        timeout: float,
+        notes: Mapping[str, str] | None = None,
+    ) -> Receipt:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         pause, reason = 0.05, "no time was left"
         self._check_size(body)
+        headers = {**(notes or {}), "Nats-Msg-Id": message_id}
         while (left := deadline - loop.time()) > 0:
             kept = self._kept
             try:
-                return await self._publish_once(
-                    tenant, message_id, body, min(left, ATTEMPT_TIMEOUT)
-                )
+                return await self._publish_once(tenant, headers, body, min(left, ATTEMPT_TIMEOUT))
             except ApiError as error:
                 if error.code in _STREAM_FULL:
                     raise IngestionUnavailable(f"the stream is full: {error}", 5.0) from error
@@ -136,10 +143,10 @@ class JetStream:
             raise TooLarge("the batch is larger than the broker takes; send less")
 
     async def _publish_once(
-        self, tenant: str, message_id: str, body: bytes, timeout: float
+        self, tenant: str, headers: dict[str, str], body: bytes, timeout: float
     ) -> Receipt:
         answer = await self._nats.request(
-            subjects.events(tenant), body, timeout=timeout, headers={"Nats-Msg-Id": message_id}
+            subjects.events(tenant), body, timeout=timeout, headers=headers
         )
         result = _decode_publish_answer(answer.data)
         if result.error:
@@ -397,6 +404,7 @@ def _message(raw: Msg) -> Message:
         time=_time(headers),
         tenant=subjects.tenant_of(headers["Nats-Subject"]),
         body=raw.data,
+        notes={name: headers[name] for name in (REQUESTS, TRACE) if name in headers},
     )
 
 

@@ -1,7 +1,7 @@
 """What ingest and the writer need of a stream: a log that acknowledges only what it keeps."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -16,6 +16,8 @@ class Message:
     """When the stream took it, ms since 1970 UTC."""
     tenant: str
     body: bytes
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What was noted beside the body, by which it is followed (`service/trail.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,15 @@ class Stream(Protocol):
     connections: int
     """How often the broker was lost; after a change it may be another, or hold less."""
 
-    async def publish(self, tenant: str, message_id: str, body: bytes, timeout: float) -> Receipt:
-        """Append, and return when it is on disk.
+    async def publish(
+        self,
+        tenant: str,
+        message_id: str,
+        body: bytes,
+        timeout: float,
+        notes: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """Append, with `notes` beside the body, and return when it is on disk.
 
         Retries the same id and body inside `timeout` seconds; raises IngestionUnavailable when
         the stream did not acknowledge: whether it kept the message is then unknown.

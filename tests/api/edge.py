@@ -106,11 +106,15 @@ class Stream:
     ids: list[str] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     error: Exception | None = None
+    notes: Any = None
 
-    async def publish(self, tenant: str, message_id: str, body: bytes, timeout: float) -> Receipt:
+    async def publish(
+        self, tenant: str, message_id: str, body: bytes, timeout: float, notes: Any = None
+    ) -> Receipt:
         await self.ping()
         self.events += unpack(body).events.to_pylist()
         self.ids = [event["event_id"] for event in self.events]
+        self.notes = notes
         return Receipt(1, False)
 
     async def ping(self) -> None:

@@ -33,6 +33,7 @@ async def plant(edge: Edge, key: str, token: str, code: str) -> None:
         {"authorization": f"Bearer {token}"},
         {"x-api-key": token, "authorization": f"Basic {key}", "cookie": f"t={token}"},
         {"x-api-key": key, "authorization": f"Bearer {token}", "x-forwarded-for": key},
+        {"x-api-key": key, "x-request-id": key},
     ]
     body: dict[str, Any] = {
         "email": ADA,
@@ -62,7 +63,7 @@ class Broken(Questions):
 
 @FORMS
 async def test_no_secret_of_a_request_reaches_the_log(tmp_path: Path, capsys, form):
-    configure_logs(form)
+    configure_logs(form, level="debug")
     async with opened_accounts(tmp_path) as accounts:
         token = (await accounts.welcome(ADA)).token
         key = (await accounts.keys.create("k", ["ingest", "read", "admin"])).text

@@ -59,6 +59,14 @@ async def test_what_was_published_is_read_in_order_with_all_that_is_known_of_it(
     assert first.time <= second.time
 
 
+async def test_what_is_noted_beside_a_body_is_read_with_it_and_no_more(stream):
+    await stream.publish(TENANT, "noted", b"one", 5, {"Headrace-Requests": "r1,r2"})
+    await stream.publish(TENANT, "plain", b"two", 5)
+    noted, plain = await stream.read(0, 10, 0)
+    assert (noted.id, noted.notes) == ("noted", {"Headrace-Requests": "r1,r2"})
+    assert (plain.id, plain.notes) == ("plain", {})
+
+
 async def test_reading_goes_on_after_a_sequence_and_stops_at_a_number_of_messages(stream):
     await put(stream, b"one", b"two", b"three")
     assert await bodies(stream, after=1, messages=1) == [b"two"]

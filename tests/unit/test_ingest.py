@@ -21,7 +21,7 @@ class Kept:
     def __init__(self, refuses: bool = False):
         self.bodies, self.refuses = [], refuses
 
-    async def publish(self, tenant, message_id, body, timeout):
+    async def publish(self, tenant, message_id, body, timeout, notes=None):
         if self.refuses:
             raise IngestionUnavailable("away")
         self.bodies.append(body)

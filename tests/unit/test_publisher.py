@@ -23,7 +23,7 @@ class Gate:
         if is_open:
             self.opened.set()
 
-    async def publish(self, tenant, message_id, body, timeout):
+    async def publish(self, tenant, message_id, body, timeout, notes=None):
         await self.opened.wait()
         self.bodies.append(body)
         return Receipt(len(self.bodies), duplicate=False)
@@ -134,7 +134,7 @@ async def test_the_message_id_is_of_tenant_and_body():
     ids = []
 
     class Named(Gate):
-        async def publish(self, tenant, message_id, body, timeout):
+        async def publish(self, tenant, message_id, body, timeout, notes=None):
             ids.append(message_id)
             return await super().publish(tenant, message_id, body, timeout)
 
