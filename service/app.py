@@ -12,14 +12,17 @@ from service.api.accounts.signing_tokens import SigningTokenRoutes
 from service.api.addresses import networks_of
 from service.api.checks import Check, Ping
 from service.api.control.auth import AuthRoutes
+from service.api.control.configurations import ConfigurationRoutes
 from service.api.control.connectors import ConnectorRoutes
 from service.api.control.credentials import CredentialRoutes
+from service.api.control.datamodels import DatamodelRoutes
 from service.api.control.entrance import Entrance
 from service.api.control.envs import EnvironmentRoutes
 from service.api.control.exchange import ExchangeRoutes
 from service.api.control.invitations import InvitationRoutes
 from service.api.control.pipelines import PipelineRoutes
 from service.api.control.smt import TransformRoutes
+from service.api.control.subscriptions import SubscriptionRoutes
 from service.api.control.teams import TeamRoutes
 from service.api.control.users import UserRoutes
 from service.api.direct import DirectLitestar
@@ -141,7 +144,10 @@ def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
         *TeamRoutes(entrance, parts.teams).routes(),
         *InvitationRoutes(entrance, parts.invitations).routes(),
         *PipelineRoutes(entrance, pipes.pipelines, pipes.states).routes(),
+        *ConfigurationRoutes(entrance, pipes.pipelines, pipes.importing).routes(),
         *ConnectorRoutes(entrance, pipes.connectors, pipes.states).routes(),
+        *SubscriptionRoutes(entrance, pipes.subscriptions).routes(),
+        *DatamodelRoutes(entrance, pipes.datamodels).routes(),
         *TransformRoutes(entrance).routes(),
     ]
 

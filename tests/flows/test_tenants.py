@@ -47,7 +47,7 @@ NOBODY_S = {
     ],
     "is for the operator, and of the whole installation": [
         "GET /-/verify", "GET /-/dead-letters", "POST /-/dead-letters/{number}/replay",
-        "DELETE /-/dead-letters/{number}", "GET /-/export", "GET /-/export/rows",
+        "DELETE /-/dead-letters/{number}", "GET /-/condition", "GET /-/export", "GET /-/export/rows",
         "GET /-/export/sums", "POST /-/import",
     ],
 }  # fmt: skip

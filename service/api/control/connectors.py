@@ -9,7 +9,6 @@ from litestar.handlers import HTTPRouteHandler
 from service.api.answers import NO_CONTENT, Answer, json_answer
 from service.api.control.entrance import Entrance
 from service.api.control.pages import PAGE_PARAMETERS, PageDocument, page_document, span_of
-from service.api.control.pipeline_documents import ConnectorDocument, connector_document
 from service.api.control.query import name_of
 from service.api.control.said import (
     BODY_REFUSED,
@@ -23,6 +22,7 @@ from service.api.control.said import (
 from service.api.forms import read_form
 from service.api.guards import IS_KNOWN, WORKS_IN_TEAM
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
+from service.api.pipeline_documents import ConnectorDocument, connector_document
 from service.api.served import parameters_of
 from service.pipelines.connectors.registry import KINDS
 from service.pipelines.control.connectors import Connectors, NewConnector

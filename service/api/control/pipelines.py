@@ -10,7 +10,6 @@ from service.api.answers import NO_CONTENT, Answer, iso, json_answer
 from service.api.control.connectors import LARGEST, only_of
 from service.api.control.entrance import Entrance
 from service.api.control.pages import PAGE_PARAMETERS, PageDocument, page_document, span_of
-from service.api.control.pipeline_documents import PipelineDocument, pipeline_document
 from service.api.control.query import name_of
 from service.api.control.said import (
     BODY_REFUSED,
@@ -24,6 +23,7 @@ from service.api.control.said import (
 from service.api.forms import read_form
 from service.api.guards import IS_KNOWN, WORKS_IN_TEAM
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
+from service.api.pipeline_documents import PipelineDocument, pipeline_document
 from service.pipelines.catalogue import masked_assignment
 from service.pipelines.control.pipelines import STATES, Pipelines
 from service.pipelines.control.rows import Pipeline

@@ -137,7 +137,7 @@ class Pipelines:
                 pipeline = await pipeline_within(connection, reach, pipeline_id)
                 team = await _team(connection, reach, pipeline, wanted)
                 shop = Workshop(connection, reach, self._vault, team)
-                is_renamed = await _rename(connection, pipeline, wanted)
+                is_renamed = await rename(connection, pipeline, wanted.name)
                 changes = [
                     await shop.change_source(pipeline, wanted),
                     await shop.change_datamodel(pipeline, wanted),
@@ -174,6 +174,20 @@ async def note(
     here = (pipeline.id, pipeline.environment_id)
     told = {"name": pipeline.name, "team": pipeline.team_id, **more}
     await audit.note(connection, reach.by, action, *here, **told)
+
+
+async def rename(connection: AsyncConnection, pipeline: Pipeline, wanted: object) -> bool:
+    """Whether it has another name now; what is no text is no wish.
+
+    Raises InvalidInput, Conflict.
+    """
+    if not isinstance(wanted, str) or wanted == pipeline.name:
+        return False
+    name = check_pipeline_name(wanted)
+    await _check_free(connection, pipeline.team_id, name)
+    mine = update(pipelines).where(pipelines.c.id == pipeline.id)
+    await connection.execute(mine.values(name=name, updated_at=now_ms()))
+    return True
 
 
 async def _mine(connection: AsyncConnection, reach: Reach) -> Select[Any]:
@@ -216,17 +230,6 @@ async def _team(
     if isinstance(wanted.team_id, str) and wanted.team_id != pipeline.team_id:
         raise InvalidInput("a pipeline stays in its team", "team_id")
     return await team_within(connection, reach, pipeline.team_id)
-
-
-async def _rename(connection: AsyncConnection, pipeline: Pipeline, wanted: Wanted) -> bool:
-    """Whether it has another name now."""
-    if not isinstance(wanted.name, str) or wanted.name == pipeline.name:
-        return False
-    name = check_pipeline_name(wanted.name)
-    await _check_free(connection, pipeline.team_id, name)
-    mine = update(pipelines).where(pipelines.c.id == pipeline.id)
-    await connection.execute(mine.values(name=name, updated_at=now_ms()))
-    return True
 
 
 async def _check_room(connection: AsyncConnection, team: RowMapping, name: str) -> None:

@@ -5,9 +5,12 @@ from typing import Self
 
 from service.accounts.sealing import Sealing
 from service.database import Database
+from service.pipelines.control.configuration import Importing
 from service.pipelines.control.connectors import Connectors
+from service.pipelines.control.datamodels import Datamodels
 from service.pipelines.control.pipelines import Pipelines
 from service.pipelines.control.states import States
+from service.pipelines.control.subscriptions import Subscriptions
 from service.pipelines.control.vault import Vault
 
 
@@ -18,6 +21,9 @@ class Control:
     connectors: Connectors
     pipelines: Pipelines
     states: States
+    subscriptions: Subscriptions
+    datamodels: Datamodels
+    importing: Importing
 
     @classmethod
     def over(cls, database: Database, sealing: Sealing) -> Self:
@@ -27,4 +33,7 @@ class Control:
             connectors=Connectors(database, vault),
             pipelines=Pipelines(database, vault),
             states=States(database),
+            subscriptions=Subscriptions(database, vault),
+            datamodels=Datamodels(database, vault),
+            importing=Importing(database, vault),
         )

@@ -35,8 +35,12 @@ def told(kind: Kind, config: Mapping[str, Any], former: Mapping[str, Any], field
     """What to keep of a configuration.
 
     A secret that is left out, or masked, stays as in `former`; null takes it away. Raises
-    InvalidInput, naming the field in the configuration.
+    InvalidInput, naming the field in the configuration, also for a mask of nothing.
     """
+    for name, value in config.items():
+        if value == MASK and name in kind.secrets and name not in former:
+            about = "this masks a secret that is not kept here: give the secret itself"
+            raise InvalidInput(about, f"{field}.{name}")
     said = {name: value for name, value in config.items() if value is not None}
     kept = {
         name: value

@@ -87,11 +87,14 @@ async def set_state(
 async def _start(connection: AsyncConnection, reach: Reach, pipeline: Pipeline) -> str:
     if not pipeline.subscriptions:
         raise Conflict("the pipeline has no subscription: give it a target first")
-    drafts = update(subscriptions).where(subscriptions.c.pipeline_id == pipeline.id)
-    await connection.execute(
-        drafts.where(subscriptions.c.wanted == "draft").values(wanted="running")
-    )
+    mine = update(subscriptions).where(subscriptions.c.pipeline_id == pipeline.id)
+    drafts = mine.where(subscriptions.c.wanted == "draft").values(wanted="running")
+    new = (await connection.execute(drafts)).rowcount
+    if all(one.wanted == "paused" for one in pipeline.subscriptions):
+        raise Conflict("all its subscriptions are paused: start one of them")
     if pipeline.state in WORKED:
+        if new:
+            await renew(connection, reach.by, [pipeline.id])
         return pipeline.state
     await set_state(connection, pipeline.id, "building")
     await note(connection, reach, audit.PIPELINE_STARTED, pipeline)

@@ -65,8 +65,12 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return columns_said(self, f"{part}_")
 
 
-def columns_said(form: msgspec.Struct, prefix: str = "") -> dict[str, Any]:
-    """The fields with this prefix that were said, as columns. Raises InvalidInput."""
+def columns_said(form: msgspec.Struct, prefix: str = "", field: str = "") -> dict[str, Any]:
+    """The fields with this prefix that were said, as columns.
+
+    Raises InvalidInput; `field` is where the form stands.
+    """
+    place = f"{field}." if field else prefix
     fields = msgspec.structs.asdict(form)
     said = {
         name.removeprefix(prefix): value
@@ -78,9 +82,9 @@ def columns_said(form: msgspec.Struct, prefix: str = "") -> dict[str, Any]:
             said[name] = bool(said[name])
     for name, value in said.items():
         if isinstance(value, str) and not 1 <= len(value) <= _LONGEST:
-            raise InvalidInput(f"a text of 1 to {_LONGEST} characters", f"{prefix}{name}")
+            raise InvalidInput(f"a text of 1 to {_LONGEST} characters", f"{place}{name}")
     if said.get("mapper_config"):
-        check_mapper(said["mapper_config"], f"{prefix}mapper_config")
+        check_mapper(said["mapper_config"], f"{place}mapper_config")
     return said
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from tests.api.pipelines import flat
 from tests.flows.tenants.side import Side
 
+DATAMODELS, SUBSCRIPTIONS = "/api/datamodels", "/api/subscriptions"
 PIPELINES, CONNECTORS = "/api/pipelines", "/api/connectors"
 
 
@@ -21,6 +22,8 @@ def look_after_pipelines(mine: Side, other: Side) -> None:
     assert {one["id"] for one in running} <= set(mine.pipelines)
     for pipeline in other.pipelines[-1:]:
         _are_strange(mine, f"{PIPELINES}/{pipeline}", _OF_A_PIPELINE)
+        _have_strange_parts(mine, _told(other, "GET", f"{PIPELINES}/{pipeline}"))
+    _are_his_parts(mine, made)
     _run(mine, f"{PIPELINES}/{made['id']}")
 
 
@@ -46,6 +49,43 @@ def look_after_connectors(mine: Side, other: Side) -> None:
         there = {**flat(_team(mine), "stolen"), "existing_target_id": connector}
         there |= dict.fromkeys(("target_name", "target_type", "target_config"))
         assert mine.call("POST", PIPELINES, as_user=True, json=there).status_code == 404
+
+
+def _are_his_parts(mine: Side, made: Any) -> None:
+    """What comes with a pipeline is his, and can be changed, left out, and had again."""
+    model, one = (
+        f"{DATAMODELS}/{made['datamodel_id']}",
+        f"{SUBSCRIPTIONS}/{made['subscription_id']}",
+    )
+    for path in (DATAMODELS, SUBSCRIPTIONS):
+        listed = _told(mine, "GET", path, params={"limit": 500})["items"]
+        assert {each["env_id"] for each in listed} == {mine.environment_id}
+    _told(mine, "PATCH", f"{model}/error-table", json={"error_table_name": "refused"})
+    _told(mine, "PATCH", one, json={"backfill": True})
+    for path in (model, one):
+        assert _told(mine, "GET", path)["pipeline_id"] == made["id"]
+    wanted = {"datamodel_id": made["datamodel_id"], "target_id": made["target_id"]}
+    second = f"{SUBSCRIPTIONS}/{mine.made(SUBSCRIPTIONS, wanted)['id']}"
+    for step in ("start", "pause"):
+        assert mine.call("POST", f"{second}/{step}", as_user=True).status_code == 202
+    assert mine.call("DELETE", second, as_user=True).status_code == 204
+    every = mine.made(f"{SUBSCRIPTIONS}/subscribe-all", {"target_id": made["target_id"]})
+    assert {each["env_id"] for each in every} <= {mine.environment_id}
+    for each in every:
+        mine.call("DELETE", f"{SUBSCRIPTIONS}/{each['id']}", as_user=True)
+    configuration = f"{PIPELINES}/{made['id']}/configuration"
+    out = _told(mine, "GET", configuration)
+    assert _told(mine, "POST", configuration, json=out)["id"] == made["id"]
+
+
+def _have_strange_parts(mine: Side, others: Any) -> None:
+    """The parts of the other's pipeline are not there, nor can his own be fed with them."""
+    _are_strange(mine, f"{SUBSCRIPTIONS}/{others['subscription_id']}", _OF_A_SUBSCRIPTION)
+    _are_strange(mine, f"{DATAMODELS}/{others['datamodel_id']}", _OF_A_DATAMODEL)
+    wanted = {"datamodel_id": others["datamodel_id"], "target_id": others["target_id"]}
+    for path, body in ((SUBSCRIPTIONS, wanted), (f"{SUBSCRIPTIONS}/subscribe-all", {})):
+        body = body or {"target_id": others["target_id"]}
+        assert mine.call("POST", path, as_user=True, json=body).status_code == 404
 
 
 def _run(mine: Side, one: str) -> None:
@@ -86,10 +126,12 @@ def _team(mine: Side) -> str:
 
 
 _OF_A_PIPELINE = [
-    *(("GET", path) for path in ("", "/status", "/versions", "/worker-config")),
+    *(("GET", path) for path in ("", "/status", "/versions", "/worker-config", "/configuration")),
     *(("POST", path) for path in ("/start", "/restart", "/pause")),
     *(("PATCH", ""), ("DELETE", "")),
 ]
+_OF_A_SUBSCRIPTION = [("GET", ""), ("POST", "/start"), ("POST", "/pause"), ("DELETE", "")]
+_OF_A_DATAMODEL = [("GET", ""), ("DELETE", "")]
 _OF_A_CONNECTOR = [
     *(("GET", path) for path in ("", "/source-worker-config", "/target-worker-config")),
     *(("POST", path) for path in ("/start", "/stop")),

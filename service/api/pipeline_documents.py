@@ -1,4 +1,4 @@
-"""A pipeline as the control face shows it: flat, with masks for secrets."""
+"""A pipeline and a connector as faces show them: flat, with masks for secrets."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ class PipelineDocument(msgspec.Struct, kw_only=True):
 
 
 def pipeline_document(pipeline: Pipeline) -> PipelineDocument:
-    """The pipeline as the control face shows it."""
+    """The pipeline as faces show it."""
     own = pipeline.own
     target = pipeline.connectors[own.target_id] if own else None
     fields = {
@@ -106,7 +106,7 @@ class ConnectorDocument(msgspec.Struct):
 
 
 def connector_document(connector: Connector) -> ConnectorDocument:
-    """The connector as the control face shows it."""
+    """The connector as faces show it."""
     return ConnectorDocument(
         connector.id,
         connector.name,
