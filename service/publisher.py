@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service import crash, trail
+from service import crash, traces, trail
 from service.errors import IngestionUnavailable
 from service.events import Batch, Rows, now_ms, pack, tenant_seed
 from service.hints import Hints
@@ -79,7 +79,7 @@ class Publisher:
         too much is waiting.
         """
         place = asyncio.get_running_loop().create_future()
-        waiter = _Waiter(len(rows), rows.weight(), place, trail.current())
+        waiter = _Waiter(len(rows), rows.weight(), place, trail.current(), traces.here())
         if self._queued and self._queued + waiter.weight > self._settings.queue_bytes:
             ingest_unavailable.inc()
             waiter.fail(IngestionUnavailable("too much is waiting for the stream; try again", 1.0))
@@ -114,13 +114,13 @@ class Publisher:
         seen, others = self._hints.seen(keys), self._hints.ask_others(keys)
         crash.point("door.before_publish")
         try:
-            with publish_seconds.time():
+            with publish_seconds.time(), traces.publishing(w.trace for w in waiters) as noted:
                 receipt = await self._stream.publish(
                     tenant,
                     _message_id(tenant, body),
                     body,
                     self._settings.publish_timeout,
-                    trail.named(waiter.request for waiter in waiters),
+                    {**trail.named(waiter.request for waiter in waiters), **noted},
                 )
         except Exception as error:
             await self._give_up(waiters, error)
@@ -167,6 +167,8 @@ class _Waiter:
     place: asyncio.Future[Place]
     request: str
     """The id of the request; empty where it is none."""
+    trace: str
+    """Where it stands in its trace; empty where there is none."""
 
     def answer(self, place: Place) -> None:
         if not self.place.done():

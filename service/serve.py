@@ -33,6 +33,7 @@ from service.server import (
 from service.settings import Settings, check_apart, passed_down
 from service.telemetry import SHARED_FOLDER, configure_logs, forget_gauges, log
 from service.tls import certificate_of
+from service.traces import traced
 
 LINGER = 5.0
 """Seconds that a worker which leaves waits for idle connections to ask once more."""
@@ -53,7 +54,11 @@ def run_api_worker(settings: Settings, listener: int, tie: int) -> int:
     """Serve on the supervisor's open socket, while its end of the tie is open; the exit code."""
     check_apart(settings, "serve")
     configure_logs(settings.log_format, settings.secrets, settings.log_level)
-    with socket.socket(fileno=listener) as shared, socket.socket(fileno=tie) as tied:
+    with (
+        socket.socket(fileno=listener) as shared,
+        socket.socket(fileno=tie) as tied,
+        traced(settings.traces),
+    ):
         return uvloop.run(_work(settings, shared, tied))
 
 

@@ -22,6 +22,7 @@ from service.server import Server, allow_many_connections, listening, tuned_inte
 from service.settings import Settings
 from service.telemetry import configure_logs, log
 from service.tls import certificate_of
+from service.traces import traced
 from service.worker import work
 
 Afterwards = Callable[[Service, str], Awaitable[None]]
@@ -30,7 +31,8 @@ Afterwards = Callable[[Service, str], Awaitable[None]]
 def run_up(settings: Settings) -> int:
     """Serve until told to stop; the exit code."""
     configure_logs(settings.log_format, settings.secrets, settings.log_level)
-    return uvloop.run(_up(settings, _say_hello))
+    with traced(settings.traces):
+        return uvloop.run(_up(settings, _say_hello))
 
 
 def run_demo(settings: Settings, original_times: bool) -> int:
@@ -42,7 +44,8 @@ def run_demo(settings: Settings, original_times: bool) -> int:
         await feed_demo(url, key.text, original_times, Console(), trust)
 
     configure_logs(settings.log_format, settings.secrets, settings.log_level)
-    return uvloop.run(_up(settings, feed))
+    with traced(settings.traces):
+        return uvloop.run(_up(settings, feed))
 
 
 async def _up(settings: Settings, afterwards: Afterwards) -> int:

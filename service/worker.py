@@ -16,6 +16,7 @@ from service.errors import HeadraceError, StoreFenced
 from service.server import Server, listening, tuned_interpreter, url_of
 from service.settings import Settings, check_apart
 from service.telemetry import configure_logs, log, writer_active
+from service.traces import traced
 from service.writer import Writer
 
 DRAIN_TIMEOUT = 15.0
@@ -110,7 +111,8 @@ def run_work(settings: Settings) -> int:
     """Write, by turns with other processes, until told to stop; the exit code."""
     check_apart(settings, "work")
     configure_logs(settings.log_format, settings.secrets, settings.log_level)
-    return uvloop.run(_work(settings))
+    with traced(settings.traces):
+        return uvloop.run(_work(settings))
 
 
 async def _work(settings: Settings) -> int:

@@ -16,7 +16,7 @@ from itertools import accumulate
 import numpy as np
 import pyarrow as pa
 
-from service import crash
+from service import crash, traces
 from service.erased import Erasing, NobodyErased
 from service.errors import HeadraceError, StoreFenced
 from service.events import load_of, now_ms
@@ -51,7 +51,7 @@ from service.telemetry import (
     writer_failures,
     writer_lag_messages,
 )
-from service.trail import REQUESTS
+from service.trail import REQUESTS, TRACE
 
 READ_MESSAGES = 256
 IDLE_WAIT = 0.25
@@ -175,7 +175,9 @@ class Writer:
         if in_place and messages:
             crash.point("writer.after_read")
             plan = await self._plan(messages)
-            await self._carry_out(plan)
+            origins = (message.notes.get(TRACE, "") for message in messages)
+            with traces.inserting(origins, plan.group.rows.num_rows):
+                await self._carry_out(plan)
             _log_group(plan, messages)
         if in_place:
             await self._erasing.carry_out(self._stored)

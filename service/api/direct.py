@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
-from service import trail
+from service import traces, trail
 from service.api.answers import Answer, headers_of
 from service.api.meters import Meters
 from service.api.sockets import prepare, refuse
@@ -66,11 +66,19 @@ class DirectLitestar(Litestar):
         if scope["path"].startswith(_WITH_IDS):
             scope["path"] = _with_written_slashes(scope)
         send = _named(scope, self._meters.metered(scope["path"], send))
+        if tracer := traces.tracer():
+            with tracer.request(scope, send) as noting:
+                await self._answer(scope, receive, noting)
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         call = Call(scope, receive)
         try:
             answer, send = self._threshold.cross(scope, send)
             handler = self._direct.get((scope["method"], scope["path"]))
             if answer is None and handler is not None:
+                scope["path_template"] = scope["path"]
                 answer = await handler(call)
         except Exception as error:
             answer = self._answer_error(call, error).to_asgi_response()

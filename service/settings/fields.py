@@ -83,6 +83,12 @@ class Settings:
         False,
         "`true` serves the telemetry at `/-/metrics` to whoever reaches the port.",
     )
+    traces: bool = _setting(
+        "HEADRACE_TRACES",
+        False,
+        "`true` sends OpenTelemetry traces, to where the standard `OTEL_*` variables say; needs "
+        "`pip install 'headrace[otel]'`.",
+    )
 
     # The parts; an empty URL means the embedded one
     nats_url: str = _setting(
