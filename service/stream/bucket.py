@@ -5,7 +5,7 @@ Values are read from the leader, so that a replica that lags behind never answer
 
 import asyncio
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -18,6 +18,8 @@ HISTORY = 10
 """Values of a key that are kept, for people who look into what happened."""
 WRONG_REVISION = 10071
 NO_MESSAGE = 10037
+STREAM_FULL = {10077, 10047, 10023}
+"""JetStream's error codes for a stream or a disk that takes no more."""
 
 
 class Moved(Exception):
@@ -89,6 +91,18 @@ class Bucket:
         with suppress(Exception):  # a hint: whoever misses it looks a little later
             await self._nats.publish(subjects.moved(self._name), b"")
         return put
+
+    async def keys(self, within: str) -> Sequence[str]:
+        """The keys that there are below `within`, in their order."""
+        asked = {"subjects_filter": subjects.value(self._name, f"{within}.>")}
+        info = await self._api(f"STREAM.INFO.{subjects.bucket(self._name)}", asked)
+        start = len(subjects.value(self._name, ""))
+        return sorted(subject[start:] for subject in info["state"].get("subjects") or {})
+
+    async def forget(self, key: str) -> None:
+        """Take a key away with all its values."""
+        asked = {"filter": subjects.value(self._name, key)}
+        await self._api(f"STREAM.PURGE.{subjects.bucket(self._name)}", asked)
 
     async def wait(self, seconds: float) -> None:
         """Return when something was put since the last `get`, after `seconds` in any case."""

@@ -22,7 +22,8 @@ from nats.aio.msg import Msg
 
 from service.errors import IngestionUnavailable, TooLarge
 from service.stream import subjects
-from service.stream.bucket import HISTORY, NO_MESSAGE, ApiError, Bucket
+from service.stream.bucket import HISTORY, NO_MESSAGE, STREAM_FULL, ApiError, Bucket
+from service.stream.journal import Asked, Journal, Shape
 from service.stream.protocol import DeadLetter, Message, Receipt, StreamState
 from service.telemetry import log
 from service.trail import REQUESTS, TRACE
@@ -35,8 +36,6 @@ REVIVE_PAUSE = 3.0
 POLL = 0.02
 """Seconds between looks at an idle log that another process writes to."""
 LARGEST_READ = 8 * 1024 * 1024
-_STREAM_FULL = {10077, 10047, 10023}
-"""JetStream's error codes for a stream or a disk that takes no more."""
 _NOT_FOUND = 10059
 _HEADROOM = 4096
 """Bytes of a message that its headers may take."""
@@ -124,7 +123,7 @@ class JetStream:
             try:
                 return await self._publish_once(tenant, headers, body, min(left, ATTEMPT_TIMEOUT))
             except ApiError as error:
-                if error.code in _STREAM_FULL:
+                if error.code in STREAM_FULL:
                     raise IngestionUnavailable(f"the stream is full: {error}", 5.0) from error
                 reason = str(error)
             except _LOST as error:
@@ -174,17 +173,17 @@ class JetStream:
         deadline = loop.time() + wait
         while True:
             self._published.clear()
-            found = await self._read_once(subjects.EVENTS, after, messages)
+            found = await self._read_once(subjects.EVENTS, {"seq": after + 1, "batch": messages})
             if found or loop.time() >= deadline:
                 return [_message(m) for m in found]
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._published.wait(), POLL)
 
-    async def _read_once(self, stream: str, after: int, messages: int) -> list[Msg]:
-        """One batched direct get: the messages that follow `after` without a break."""
+    async def _read_once(self, stream: str, asked: Mapping[str, Any]) -> list[Msg]:
+        """One batched direct get: the messages that follow one another without a break."""
         token = str(next(self._read_numbers))
         queue = self._reads[token] = asyncio.Queue()
-        request = {"seq": after + 1, "batch": messages, "max_bytes": LARGEST_READ}
+        request = {"max_bytes": LARGEST_READ, **asked}
         try:
             await self._nats.publish(
                 f"$JS.API.DIRECT.GET.{stream}",
@@ -242,7 +241,7 @@ class JetStream:
             raise ConnectionError(f"the dead letter was not kept: {error.description}")
 
     async def dead_letters(self, after: int, limit: int) -> Sequence[DeadLetter]:
-        found = await self._read_once(subjects.DEAD_LETTERS, after, limit)
+        found = await self._read_once(subjects.DEAD_LETTERS, {"seq": after + 1, "batch": limit})
         return [_dead_letter(m) for m in found]
 
     async def count_dead_letters(self) -> int:
@@ -276,6 +275,13 @@ class JetStream:
                 log().warning("start.waiting", part=name, reason=str(error) or type(error).__name__)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
+
+    async def journal(self, shape: Shape) -> Journal:
+        """A log beside the events', made if it is not there. Raises ConnectionError."""
+        kept = {"storage": "file", "retention": "limits", "allow_direct": True}
+        await self._make({**kept, "num_replicas": self._replicas, **shape.config()})
+        asking = Asked(self._api, self._request, self._read_once, _sequence_of)
+        return Journal(shape, asking, self._nats.max_payload - _HEADROOM)
 
     async def ping(self) -> None:
         await self.state()
