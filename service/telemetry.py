@@ -131,6 +131,19 @@ limits_refused = _counter(
 limits_alone = _counter(
     "headrace_limits_alone", "Uses of a limit that one process counted alone: Redis did not answer."
 )
+pipelines_running = _gauge("headrace_pipelines_running", "Pipelines that this process carries.")
+pipeline_records = _counter(
+    "headrace_pipeline_records", "Records moved, by the kind of source or target.", "kind"
+)
+pipeline_refused = _counter(
+    "headrace_pipeline_refused", "Records put aside, by the kind of target.", "kind"
+)
+pipeline_failures = _counter(
+    "headrace_pipeline_failures", "Tries of a source or target that failed, by kind.", "kind"
+)
+pipelines_broken = _counter(
+    "headrace_pipelines_broken", "Pipelines that ended with an error."
+)
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -57,6 +57,8 @@ class Mapped:
 
     records: Sequence[Record]
     failed: Sequence[Failed]
+    origins: Sequence[int]
+    """Of each record, the place of its message among those given."""
 
 
 class Mapper:
@@ -87,20 +89,24 @@ class Mapper:
         keys = self._keys
         rows = zip(*(values for values, _ in columns), strict=True)
         if not misses:
-            return Mapped([dict(zip(keys, row, strict=True)) for row in rows], [])
+            records = [dict(zip(keys, row, strict=True)) for row in rows]
+            return Mapped(records, [], range(len(records)))
         kept = [dict(zip(keys, r, strict=True)) for i, r in enumerate(rows) if i not in misses]
-        return Mapped(kept, [Failed(index, misses[index]) for index in sorted(misses)])
+        origins = [index for index in range(len(messages)) if index not in misses]
+        return Mapped(kept, [Failed(index, misses[index]) for index in sorted(misses)], origins)
 
     def _map_deep(self, messages: Sequence[Message]) -> Mapped:
         records: list[Record] = []
         failed: list[Failed] = []
+        origins: list[int] = []
         for index, message in enumerate(messages):
             made, misses = self._expand(message)
             if misses:
                 failed.append(Failed(index, misses))
             else:
                 records.extend(made)
-        return Mapped(records, failed)
+                origins.extend([index] * len(made))
+        return Mapped(records, failed, origins)
 
     def _expand(self, message: Message) -> tuple[list[Record], list[Miss]]:
         """The records of one message, one for each place that its deepest columns found."""

@@ -1,0 +1,234 @@
+"""From the bus to one target: read frames, draw records, write them, note how far it is.
+
+What was written and not noted when a worker dies is written again: a target that knows how far it
+is (`written`) leaves it out, one that tells records apart by a key takes it for the same.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from service import crash
+from service.errors import ConnectorBroken, TargetUnavailable
+from service.pipelines.bus import Bus, Carried
+from service.pipelines.connectors.protocol import Target
+from service.pipelines.drawing import Drawing
+from service.pipelines.model import Outgoing, Place, Refused, SubscriptionConfig
+from service.pipelines.positions import Mark, Position, Turned
+from service.pipelines.refusals import Refusals
+from service.pipelines.trying import Trying, closed
+from service.pipelines.watching import Watch
+from service.stream.journal import JournalFull
+
+WRITE_TIMEOUT = 60.0
+LARGEST_WRITE = 5_000
+SMALLEST_WRITE = 1
+_FIRST_WRITE = 500
+_SLOW, _FAST = 5.0, 1.0
+"""Seconds: a write that took longer is followed by a smaller one, one that was shorter by a
+larger one."""
+_FRAMES = 4
+_IDLE_PAUSE, _LONGEST_IDLE = 0.02, 0.4
+
+OpenTarget = Callable[[int], Awaitable[Target]]
+"""Opens the target, told how often an operator turned the subscription."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What one subscription goes through."""
+
+    bus: Bus
+    mark: Mark
+    refusals: Refusals
+    open_target: OpenTarget
+    open_error_target: OpenTarget | None
+
+
+class Outbound:
+    """Carries one subscription."""
+
+    def __init__(
+        self, subscription: SubscriptionConfig, way: Way, watch: Watch, trying: Trying
+    ) -> None:
+        """Raises InvalidInput when the subscription's mapper makes no sense."""
+        self._subscription = subscription
+        self._drawing = Drawing(subscription)
+        self._way = way
+        self._watch = watch
+        self._trying = trying
+        self._target: Target | None = None
+        self._error_target: Target | None = None
+        self._written: Place | None = None
+        self._most = _FIRST_WRITE
+        self._position = Position(0)
+
+    @property
+    def sequence(self) -> int:
+        """The frame up to which everything is done."""
+        return self._position.sequence
+
+    async def run(self) -> None:
+        """Write until told to stop. Raises ConnectorBroken when the target will not work, and
+        StoreFenced when another worker carries the subscription.
+        """
+        try:
+            self._position = await self._trying.until_done(self._begin, ConnectionError)
+            await self._trying.until_done(self._open, TargetUnavailable)
+            pause = _IDLE_PAUSE
+            while not self._trying.stopped:
+                carried = await self._trying.until_done(self._next, ConnectionError)
+                for one in carried:
+                    await self._follow(one)
+                pause = _IDLE_PAUSE if carried else min(pause * 1.5, _LONGEST_IDLE)
+                if not carried:
+                    await self._trying.sleep(pause)
+        finally:
+            await self._close()
+
+    async def _begin(self) -> Position:
+        """Where the subscription stands; a new one's first position is noted at once."""
+        mark, subscription, bus = self._way.mark, self._subscription, self._way.bus
+        if (found := await mark.load()) is not None:
+            return found
+        if subscription.since is not None:
+            first = await bus.before(subscription.since)
+        else:
+            extent = await bus.extent()
+            first = extent.first - 1 if subscription.backfill else extent.last
+        await mark.move(Position(max(0, first)))
+        return mark.position
+
+    async def _next(self) -> Sequence[Carried]:
+        return await self._way.bus.read(self._position.sequence, _FRAMES)
+
+    async def _follow(self, carried: Carried) -> None:
+        """Carry a frame; where an operator turned the subscription, go on there instead."""
+        if self._trying.stopped or carried.sequence <= self._position.sequence:
+            return
+        try:
+            await self._carry(carried)
+        except Turned:
+            self._position, self._written = self._way.mark.position, None
+            self._watch.say("info", f"turned to what follows {self._position.sequence}")
+            await self._close()
+
+    async def _carry(self, carried: Carried) -> None:
+        drawn = self._drawing.draw(carried)
+        await self._put_aside(carried, drawn.refused)
+        left = [one for one in drawn.outgoing if not self._is_done(one.place)]
+        while left:
+            batch, left = left[: self._most], left[self._most :]
+            await self._put_aside(carried, await self._write(batch))
+            self._watch.took(len(batch))
+            if left:
+                await self._note(self._position.at(batch[-1].place))
+        await self._note(self._position.after(carried.sequence))
+        self._watch.latency(carried.time)
+
+    def _is_done(self, place: Place) -> bool:
+        return self._position.covers(place) or (
+            self._written is not None and place <= self._written
+        )
+
+    async def _write(self, batch: Sequence[Outgoing]) -> Sequence[Refused]:
+        crash.point("pipeline.before_write")
+        refused = await self._trying.until_done(lambda: self._try_to_write(batch), TargetUnavailable)
+        crash.point("pipeline.after_write")
+        return refused
+
+    async def _try_to_write(self, batch: Sequence[Outgoing]) -> Sequence[Refused]:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                await self._open()
+                assert self._target
+                refused = await self._target.write([o for o in batch if not self._is_done(o.place)])
+        except (TargetUnavailable, OSError, TimeoutError) as error:
+            self._most = max(SMALLEST_WRITE, self._most // 2)
+            await self._close()
+            raise TargetUnavailable(str(error) or type(error).__name__) from error
+        self._suit(clock() - began)
+        return refused
+
+    def _suit(self, seconds: float) -> None:
+        """Suit the size of a write to how long it takes."""
+        if seconds > _SLOW:
+            self._most = max(SMALLEST_WRITE, self._most // 2)
+        elif seconds < _FAST:
+            self._most = min(LARGEST_WRITE, self._most * 2)
+
+    async def _open(self) -> None:
+        """Have the target open, and know how far it says that it is."""
+        if self._target:
+            return
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                self._target = await self._way.open_target(self._position.turned)
+                await self._target.ping()
+                self._written = await self._target.written()
+        except (TargetUnavailable, OSError, TimeoutError) as error:
+            await self._close()
+            raise TargetUnavailable(str(error) or type(error).__name__) from error
+        self._watch.opened("target")
+
+    async def _put_aside(self, carried: Carried, refused: Sequence[Refused]) -> None:
+        """Keep refused records with the dead letters, and send them to the error target."""
+        fresh = [one for one in refused if not self._position.covers(one.place)]
+        if not fresh:
+            return
+        keep = self._way.refusals.keep
+        try:
+            await self._trying.until_done(
+                lambda: keep(self._subscription.id, carried, fresh), ConnectionError
+            )
+        except JournalFull:
+            raise ConnectorBroken(
+                f"there is no room for more dead letters; the last: {fresh[-1].reason}"
+            ) from None
+        crash.point("pipeline.after_aside")
+        self._watch.refuse(len(fresh), fresh[-1].reason)
+        if self._way.open_error_target:
+            await self._tell(carried, fresh)
+
+    async def _tell(self, carried: Carried, refused: Sequence[Refused]) -> None:
+        """Send refused records to the error target; one that it refuses too is a dead letter."""
+        batch = [_told(carried, self._subscription.id, one) for one in refused]
+        await self._trying.until_done(lambda: self._try_to_tell(batch), TargetUnavailable)
+
+    async def _try_to_tell(self, batch: Sequence[Outgoing]) -> None:
+        assert self._way.open_error_target
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                if self._error_target is None:
+                    self._error_target = await self._way.open_error_target(self._position.turned)
+                await self._error_target.write(batch)
+        except (TargetUnavailable, OSError, TimeoutError) as error:
+            await self._close()
+            raise TargetUnavailable(f"the error target: {error or type(error).__name__}") from error
+
+    async def _note(self, position: Position) -> None:
+        crash.point("pipeline.before_note")
+        await self._trying.until_done(lambda: self._way.mark.move(position), ConnectionError)
+        crash.point("pipeline.after_note")
+        self._position = self._way.mark.position
+
+    async def _close(self) -> None:
+        opened = (self._target, self._error_target)
+        self._target = self._error_target = None
+        for target in opened:
+            if target:
+                await closed(target)
+
+
+def _told(carried: Carried, subscription_id: str, refused: Refused) -> Outgoing:
+    """A refused record as the error target is told it."""
+    message = carried.frame.messages[refused.place.message]
+    record = {
+        "subscription": subscription_id,
+        "place": refused.place.text,
+        "reason": refused.reason,
+        "message": message.value,
+    }
+    return Outgoing(refused.place, record, ["subscription", "place"], carried.time, message.key)
