@@ -141,9 +141,7 @@ pipeline_refused = _counter(
 pipeline_failures = _counter(
     "headrace_pipeline_failures", "Tries of a source or target that failed, by kind.", "kind"
 )
-pipelines_broken = _counter(
-    "headrace_pipelines_broken", "Pipelines that ended with an error."
-)
+pipelines_broken = _counter("headrace_pipelines_broken", "Pipelines that ended with an error.")
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

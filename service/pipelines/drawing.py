@@ -71,5 +71,6 @@ class Drawing:
 
 
 def _reason(failed: Failed) -> str:
-    return "; ".join(f"{miss.key}: {miss.reason}" if miss.key else miss.reason
-                     for miss in failed.misses)
+    return "; ".join(
+        f"{miss.key}: {miss.reason}" if miss.key else miss.reason for miss in failed.misses
+    )

@@ -43,6 +43,12 @@ class Engine:
         self._members = members
         self._lease_seconds = lease_seconds
         self._carried: dict[str, _Carried] = {}
+        self.drain_timeout = DRAIN_TIMEOUT
+
+    @property
+    def carried(self) -> set[str]:
+        """The pipelines that this process carries now."""
+        return {pipeline for pipeline, one in self._carried.items() if one.runner.has_begun}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Carry what is ours until `stop` is set; then finish what is under way."""
@@ -106,7 +112,8 @@ class Engine:
     async def _end(self, pipeline_id: str, carried: _Carried) -> None:
         """Have it finish what is under way; what does not in time is broken off."""
         carried.runner.stop()
-        await asyncio.wait([carried.task], timeout=DRAIN_TIMEOUT)
+        if carried.runner.has_begun:
+            await asyncio.wait([carried.task], timeout=self.drain_timeout)
         await cancelled(carried.task)
         self._carried.pop(pipeline_id, None)
 

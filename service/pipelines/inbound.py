@@ -12,7 +12,7 @@ from service.errors import SourceUnavailable, TooLarge
 from service.pipelines.bus import Bus, Frame, Head
 from service.pipelines.connectors.protocol import Source
 from service.pipelines.model import SourceMessage, Taken
-from service.pipelines.trying import Trying, closed
+from service.pipelines.trying import Stopped, Trying, closed
 from service.pipelines.watching import Watch
 from service.stream.bucket import Moved
 from service.stream.journal import JournalFull
@@ -43,11 +43,13 @@ class Inbound:
     async def run(self) -> None:
         """Read until told to stop. Raises ConnectorBroken when the source will not work."""
         try:
-            self._head = await self._trying.until_done(self._bus.head, ConnectionError)
+            self._head = await self._trying.until_there(self._bus.head)
             while not self._trying.stopped:
                 taken = await self._trying.until_done(self._read, SourceUnavailable)
                 if taken.messages or taken.cursor != self._head.cursor:
                     await self._append(taken)
+        except Stopped:
+            return
         finally:
             await self._close()
 
@@ -74,7 +76,7 @@ class Inbound:
             self._watch.full()
             await self._trying.sleep(_FULL_PAUSE)
         except (Moved, ConnectionError):
-            self._head = await self._trying.until_done(self._bus.head, ConnectionError)
+            self._head = await self._trying.until_there(self._bus.head)
         else:
             crash.point("pipeline.after_append")
             self._head = Head(sequence, taken.cursor)

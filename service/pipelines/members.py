@@ -39,7 +39,9 @@ class Members:
             if value == b"":
                 del heard[key]
         self._heard = heard
-        there = {k.removeprefix("worker.") for k, (_, at) in heard.items() if now - at < self._seconds}
+        there = {
+            k.removeprefix("worker.") for k, (_, at) in heard.items() if now - at < self._seconds
+        }
         return sorted(there | {self._name})
 
     async def leave(self) -> None:
@@ -56,4 +58,8 @@ class Members:
 
 def owner_of(pipeline_id: str, members: Sequence[str]) -> str:
     """The worker that a pipeline belongs to: the same one whoever asks."""
-    return max(members, key=lambda name: (xxhash.xxh3_64_intdigest(f"{pipeline_id}\0{name}"), name))
+    return max(members, key=lambda name: _drawn(pipeline_id, name))
+
+
+def _drawn(pipeline_id: str, name: str) -> int:
+    return xxhash.xxh3_64_intdigest(f"{pipeline_id}\0{name}".encode())

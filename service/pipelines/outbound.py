@@ -16,7 +16,7 @@ from service.pipelines.drawing import Drawing
 from service.pipelines.model import Outgoing, Place, Refused, SubscriptionConfig
 from service.pipelines.positions import Mark, Position, Turned
 from service.pipelines.refusals import Refusals
-from service.pipelines.trying import Trying, closed
+from service.pipelines.trying import Stopped, Trying, closed
 from service.pipelines.watching import Watch
 from service.stream.journal import JournalFull
 
@@ -28,6 +28,7 @@ _SLOW, _FAST = 5.0, 1.0
 """Seconds: a write that took longer is followed by a smaller one, one that was shorter by a
 larger one."""
 _FRAMES = 4
+_LOOK_EVERY = 1.0
 _IDLE_PAUSE, _LONGEST_IDLE = 0.02, 0.4
 
 OpenTarget = Callable[[int], Awaitable[Target]]
@@ -62,6 +63,7 @@ class Outbound:
         self._written: Place | None = None
         self._most = _FIRST_WRITE
         self._position = Position(0)
+        self._looked = 0.0
 
     @property
     def sequence(self) -> int:
@@ -73,16 +75,19 @@ class Outbound:
         StoreFenced when another worker carries the subscription.
         """
         try:
-            self._position = await self._trying.until_done(self._begin, ConnectionError)
+            self._position = await self._trying.until_there(self._begin)
             await self._trying.until_done(self._open, TargetUnavailable)
             pause = _IDLE_PAUSE
             while not self._trying.stopped:
-                carried = await self._trying.until_done(self._next, ConnectionError)
+                carried = await self._trying.until_there(self._next)
                 for one in carried:
                     await self._follow(one)
                 pause = _IDLE_PAUSE if carried else min(pause * 1.5, _LONGEST_IDLE)
                 if not carried:
                     await self._trying.sleep(pause)
+                    await self._look_whether_turned()
+        except Stopped:
+            return
         finally:
             await self._close()
 
@@ -102,6 +107,22 @@ class Outbound:
     async def _next(self) -> Sequence[Carried]:
         return await self._way.bus.read(self._position.sequence, _FRAMES)
 
+    async def _look_whether_turned(self) -> None:
+        """While there is nothing to do, an operator's word is looked for now and then."""
+        clock = asyncio.get_running_loop().time
+        if clock() - self._looked < _LOOK_EVERY:
+            return
+        self._looked = clock()
+        found = await self._trying.until_there(self._way.mark.load)
+        if found and found.turned != self._position.turned:
+            await self._turn()
+
+    async def _turn(self) -> None:
+        """Go on where an operator said."""
+        self._position, self._written = self._way.mark.position, None
+        self._watch.say("info", f"turned to what follows {self._position.sequence}")
+        await self._close()
+
     async def _follow(self, carried: Carried) -> None:
         """Carry a frame; where an operator turned the subscription, go on there instead."""
         if self._trying.stopped or carried.sequence <= self._position.sequence:
@@ -109,9 +130,7 @@ class Outbound:
         try:
             await self._carry(carried)
         except Turned:
-            self._position, self._written = self._way.mark.position, None
-            self._watch.say("info", f"turned to what follows {self._position.sequence}")
-            await self._close()
+            await self._turn()
 
     async def _carry(self, carried: Carried) -> None:
         drawn = self._drawing.draw(carried)
@@ -133,7 +152,9 @@ class Outbound:
 
     async def _write(self, batch: Sequence[Outgoing]) -> Sequence[Refused]:
         crash.point("pipeline.before_write")
-        refused = await self._trying.until_done(lambda: self._try_to_write(batch), TargetUnavailable)
+        refused = await self._trying.until_done(
+            lambda: self._try_to_write(batch), TargetUnavailable
+        )
         crash.point("pipeline.after_write")
         return refused
 
@@ -180,9 +201,7 @@ class Outbound:
             return
         keep = self._way.refusals.keep
         try:
-            await self._trying.until_done(
-                lambda: keep(self._subscription.id, carried, fresh), ConnectionError
-            )
+            await self._trying.until_there(lambda: keep(self._subscription.id, carried, fresh))
         except JournalFull:
             raise ConnectorBroken(
                 f"there is no room for more dead letters; the last: {fresh[-1].reason}"
@@ -210,7 +229,7 @@ class Outbound:
 
     async def _note(self, position: Position) -> None:
         crash.point("pipeline.before_note")
-        await self._trying.until_done(lambda: self._way.mark.move(position), ConnectionError)
+        await self._trying.until_there(lambda: self._way.mark.move(position))
         crash.point("pipeline.after_note")
         self._position = self._way.mark.position
 

@@ -45,14 +45,18 @@ class Refusals:
         self._journal = journal
         self._root = _root(pipeline_id)
 
-    async def keep(self, subscription_id: str, carried: Carried, refused: Sequence[Refused]) -> None:
+    async def keep(
+        self, subscription_id: str, carried: Carried, refused: Sequence[Refused]
+    ) -> None:
         """Keep these records of a frame; all are on disk when it returns.
 
         Raises JournalFull when there is no room for more.
         """
         for place, reason in refused:
             message = carried.frame.messages[place.message]
-            body = msgspec.msgpack.encode(Letter(place, reason[:LONGEST_REASON], message), enc_hook=str)
+            body = msgspec.msgpack.encode(
+                Letter(place, reason[:LONGEST_REASON], message), enc_hook=str
+            )
             await self._journal.append(body, f"{self._root}.{subscription_id}.{place.text}")
 
     async def list(self, after: int, most: int, subscription_id: str = "") -> Sequence[Kept]:

@@ -1,10 +1,12 @@
 """One pipeline at work: its source, its subscriptions, its figures, its end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from service import crash
+from service.ending import cancelled
 from service.errors import ConnectorBroken, HeadraceError, InvalidInput, StoreFenced
 from service.pipelines.bus import Broker, Bus, open_bus
 from service.pipelines.connectors.protocol import Kind, Source, Surroundings, Target
@@ -16,8 +18,8 @@ from service.pipelines.positions import Positions
 from service.pipelines.refusals import Refusals, open_refusals
 from service.pipelines.speaking import Speaking
 from service.pipelines.telling import Assignments, FigureBook, Logs
-from service.pipelines.trying import Stopped, Trying
-from service.pipelines.watching import Watch
+from service.pipelines.trying import Trying
+from service.pipelines.watching import Level, Watch
 from service.redaction import MASK, masked
 from service.telemetry import log, pipelines_broken
 
@@ -64,6 +66,7 @@ class Runner:
         self._secrets = _secrets(parts.kinds, assignment)
         self._outbounds: Sequence[Outbound] = ()
         self._watches: dict[str, Watch] = {}
+        self.has_begun = False
 
     def stop(self) -> None:
         """Finish what is under way, and end."""
@@ -75,41 +78,47 @@ class Runner:
         Raises ConnectionError when the broker is away for long, and StoreFenced when another
         worker carries the pipeline.
         """
+        self.has_begun = True
         pipeline = self._assignment.pipeline_id
         speaking = asyncio.create_task(self._speaking.run(), name=f"pipeline {pipeline} speaks")
         try:
             await self._run()
-        except* Stopped:
-            pass
-        except* (StoreFenced, ConnectionError) as group:
-            raise _first(group) from None
-        except* Exception as group:
-            await self._break(_first(group))
+        except Exception as error:
+            await self._meet(error)
         finally:
-            speaking.cancel()
+            await cancelled(speaking)
             await self._speaking.flush()
 
     async def _run(self) -> None:
         bus, refusals = await self._open()
-        async with asyncio.TaskGroup() as tasks:
-            carrying = [tasks.create_task(part) for part in self._carrying(bus, refusals)]
-            telling = tasks.create_task(self._tell(bus))
-            await asyncio.wait(carrying)
-            telling.cancel()
+        carrying = [asyncio.create_task(part) for part in self._carrying(bus, refusals)]
+        telling = asyncio.create_task(self._tell(bus))
+        try:
+            done, _ = await asyncio.wait(carrying, return_when=asyncio.FIRST_EXCEPTION)
+            for part in done:
+                part.result()
+        finally:
+            await cancelled(*carrying, telling)
+
+    async def _meet(self, error: Exception) -> None:
+        """What to do about what ended it."""
+        if isinstance(error, StoreFenced | ConnectionError):
+            raise error
+        await self._break(error)
 
     async def _open(self) -> tuple[Bus, Refusals]:
         broker, limits, pipeline = self._parts.broker, self._parts.limits, self._assignment
         bus = await open_bus(broker, pipeline.pipeline_id, limits.bus_bytes)
         return bus, await open_refusals(broker, pipeline.pipeline_id, limits.refused_bytes)
 
-    def _carrying(self, bus: Bus, refusals: Refusals) -> Sequence[Awaitable[None]]:
+    def _carrying(self, bus: Bus, refusals: Refusals) -> Sequence[Coroutine[Any, Any, Any]]:
         """The source, where there is one to be read, and each subscription."""
         self._outbounds = [
             self._outbound(one, bus, refusals) for one in self._assignment.subscriptions
         ]
         return [*self._inbound(bus), *(one.run() for one in self._outbounds), self._stop.wait()]
 
-    def _inbound(self, bus: Bus) -> Sequence[Awaitable[None]]:
+    def _inbound(self, bus: Bus) -> Sequence[Coroutine[Any, Any, None]]:
         source = self._assignment.source
         kind = self._kind(source)
         opens = kind.open_source
@@ -125,21 +134,23 @@ class Runner:
         return [Inbound(open_source, bus, watch, self._trying(watch)).run()]
 
     def _outbound(self, one: SubscriptionConfig, bus: Bus, refusals: Refusals) -> Outbound:
-        mark = self._parts.positions.mark(
-            self._assignment.pipeline_id, one.id, self._parts.holder
-        )
-        errors = self._opening(one.error_target, one) if one.error_target else None
-        way = Way(bus, mark, refusals, self._opening(one.target, one), errors)
+        mark = self._parts.positions.mark(self._assignment.pipeline_id, one.id, self._parts.holder)
+        opening = self._opening(one.target, one.id, one.table)
+        errors = None
+        if one.error_target:
+            errors = self._opening(one.error_target, f"{one.id}-errors", one.error_table)
+        way = Way(bus, mark, refusals, opening, errors)
         watch = self._watch(one.id, self._kind(one.target))
         return Outbound(one, way, watch, self._trying(watch))
 
-    def _opening(self, target: ConnectorConfig, one: SubscriptionConfig) -> OpenTarget:
+    def _opening(self, target: ConnectorConfig, name: str, table: str) -> OpenTarget:
         kind = self._kind(target)
         opens = kind.open_target
         if opens is None:
             raise InvalidInput(f"{kind.name} is no target")
         config = config_of(kind, target.settings)
-        around = replace(self._parts.surroundings(self._assignment), subscription_id=one.id)
+        around = self._parts.surroundings(self._assignment)
+        around = replace(around, subscription_id=name, table=table)
 
         def open_target(turned: int) -> Awaitable[Target]:
             return opens(config, replace(around, turned=turned))
@@ -152,8 +163,11 @@ class Runner:
         return self._parts.kinds[connector.type]
 
     def _watch(self, part: str, kind: Kind) -> Watch:
-        watch = self._watches[part] = Watch(kind.name, lambda l, t: self._speaking.say(l, self._safe(t)))
+        watch = self._watches[part] = Watch(kind.name, self._say)
         return watch
+
+    def _say(self, level: Level, text: str) -> None:
+        self._speaking.say(level, self._safe(text))
 
     def _trying(self, watch: Watch) -> Trying:
         return Trying(self._stop, watch, self._parts.limits.give_up)
@@ -194,7 +208,7 @@ class Runner:
             await bus.purge(first + (done - first + 1) // 2)
             crash.point("pipeline.after_purge")
 
-    async def _break(self, error: BaseException) -> None:
+    async def _break(self, error: Exception) -> None:
         """Note the error and its reason, however long that takes."""
         known = isinstance(error, HeadraceError | OSError)
         reason = self._safe(str(error) if known and str(error) else repr(error))
@@ -218,12 +232,6 @@ class Runner:
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return masked(text)
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What really went wrong, of several things at once."""
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _secrets(kinds: Mapping[str, Kind], assignment: Assignment) -> Sequence[str]:

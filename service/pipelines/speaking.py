@@ -33,10 +33,11 @@ class Speaking:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what waits; a broker that is away is met again at the next line."""
-        try:
-            while self._waiting:
-                await self._logs.write(self._pipeline_id, self._waiting[0])
-                self._waiting.popleft()
-        except (ConnectionError, JournalFull):
-            return
+        """Write what waits; where the broker is away it is tried again with the next line."""
+        while self._waiting:
+            line = self._waiting.popleft()
+            try:
+                await self._logs.write(self._pipeline_id, line)
+            except (ConnectionError, JournalFull):
+                self._waiting.appendleft(line)
+                return

@@ -119,7 +119,7 @@ _Step = Callable[[Message], Message | None]
 
 def _step(entry: Mapping[str, Any], field: str) -> _Step:
     try:
-        transform = msgspec.convert(entry, Transform)  # type: ignore[call-overload]
+        transform = msgspec.convert(entry, Transform)
     except msgspec.ValidationError as error:
         raise InvalidInput(str(error), field) from None
     if isinstance(transform, Filter):
@@ -183,9 +183,7 @@ class _Comparisons:
     }
 
 
-def _flat(
-    message: Message, before: str, separator: str, depth: int
-) -> Sequence[tuple[str, Any]]:
+def _flat(message: Message, before: str, separator: str, depth: int) -> Sequence[tuple[str, Any]]:
     if depth > _DEEPEST:
         raise ValueError(f"the message is nested deeper than {_DEEPEST} levels")
     found: list[tuple[str, Any]] = []
@@ -208,7 +206,9 @@ def _hashed(transform: Hash) -> Callable[[Any], Any]:
     salt = transform.salt.encode()
 
     def change(value: Any) -> str:
-        text = value.encode() if isinstance(value, str) else msgspec.json.encode(value, order="sorted")
+        text = (
+            value.encode() if isinstance(value, str) else msgspec.json.encode(value, order="sorted")
+        )
         return hmac.new(salt, text, hashlib.sha256).hexdigest()
 
     return change

@@ -12,8 +12,10 @@ from tenacity import (
     RetryCallState,
     retry_if_exception_type,
     stop_after_delay,
+    stop_never,
     wait_random_exponential,
 )
+from tenacity.stop import stop_base
 
 from service.errors import ConnectorBroken
 from service.pipelines.watching import Watch
@@ -46,26 +48,38 @@ class Trying:
     def stopped(self) -> bool:
         return self._stop.is_set()
 
-    async def until_done(
-        self, step: Callable[[], Awaitable[T]], *failures: type[Exception]
-    ) -> T:
-        """What `step` gives, once it does not raise one of the `failures`.
+    async def until_done(self, step: Callable[[], Awaitable[T]], failure: type[Exception]) -> T:
+        """What `step` gives, once it does not raise the `failure`.
 
         Raises Stopped, and ConnectorBroken when it is given up.
         """
+        try:
+            return await self._tried(step, failure, stop_after_delay(self._give_up))
+        except failure as error:
+            about = f"given up after {self._give_up:g} s: {error or type(error).__name__}"
+            raise ConnectorBroken(about) from error
+
+    async def until_there(self, step: Callable[[], Awaitable[T]]) -> T:
+        """What `step` gives, once our own broker answers; it is waited for as long as it takes.
+
+        Raises Stopped.
+        """
+        return await self._tried(step, ConnectionError, stop_never)
+
+    async def _tried(
+        self, step: Callable[[], Awaitable[T]], failure: type[Exception], stop: stop_base
+    ) -> T:
         tries = AsyncRetrying(
             wait=wait_random_exponential(FIRST_PAUSE, max=LONGEST_PAUSE),
-            stop=stop_after_delay(self._give_up),
-            retry=retry_if_exception_type(failures),
+            stop=stop,
+            retry=retry_if_exception_type(failure),
             sleep=self._wait,
             before_sleep=self._note,
             reraise=True,
         )
-        try:
-            done = await tries(step)
-        except failures as error:
-            about = f"given up after {self._give_up:g} s: {error or type(error).__name__}"
-            raise ConnectorBroken(about) from error
+        async for attempt in tries:
+            with attempt:
+                done = await step()
         self._watch.works()
         return done
 

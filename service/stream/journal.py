@@ -77,14 +77,19 @@ class Extent:
     entries: int
 
 
-@dataclass(frozen=True, slots=True)
+Read = Callable[[str, Mapping[str, Any]], Awaitable[list[Msg]]]
+
+
 class Asked:
     """How the broker is asked; of the connection that the journal shares."""
 
-    api: Api
-    request: Asking
-    read: Callable[[str, Mapping[str, Any]], Awaitable[list[Msg]]]
-    sequence_of: Callable[[Msg], int]
+    def __init__(
+        self, api: Api, request: Asking, read: Read, sequence_of: Callable[[Msg], int]
+    ) -> None:
+        self.api = api
+        self.request = request
+        self.read = read
+        self.sequence_of = sequence_of
 
 
 class Journal:
@@ -147,7 +152,7 @@ class Journal:
         return Entry(found["seq"], _milliseconds(found["time"]), found["subject"], body)
 
     async def extent(self) -> Extent:
-        held = (await self._asked.api(f"STREAM.INFO.{self.shape.name}"))["state"]
+        held = (await self._asked.api(f"STREAM.INFO.{self.shape.name}", {}))["state"]
         return Extent(held["first_seq"], held["last_seq"], held["bytes"], held["messages"])
 
     async def purge(self, before: int) -> None:
@@ -162,7 +167,7 @@ class Journal:
     async def delete(self) -> None:
         """Take the journal away with all that it holds."""
         with suppress(ApiError):
-            await self._asked.api(f"STREAM.DELETE.{self.shape.name}")
+            await self._asked.api(f"STREAM.DELETE.{self.shape.name}", {})
 
 
 def _entry(raw: Msg) -> Entry:

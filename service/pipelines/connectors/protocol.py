@@ -64,6 +64,9 @@ class Surroundings:
     pipeline_id: str = ""
     subscription_id: str = ""
     """Empty for a source, and while credentials are only checked."""
+    turned: int = 0
+    """How often an operator had the subscription begin elsewhere: with another number a target has
+    `written` nothing of it yet, for the same records shall come again."""
     table: str = ""
     """The table or topic that a target writes to, as its subscription names it."""
     allow_private: bool = False

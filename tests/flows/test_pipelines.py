@@ -1,0 +1,193 @@
+"""Pipelines at work on a real broker: every record arrives once, whatever fails on its way."""
+
+import asyncio
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from service.pipelines.bus import open_bus
+from service.pipelines.refusals import open_refusals
+from service.stream.jetstream import open_jetstream
+from service.stream.nats_child import NatsChild
+from tests.piping import (
+    Board,
+    a_subscription,
+    an_assignment,
+    assert_whole,
+    carrying,
+    parts_of,
+    rows,
+    until,
+)
+
+
+@pytest.fixture
+async def stream(tmp_path):
+    child = NatsChild(tmp_path / "stream")
+    await child.start()
+    opened = await open_jetstream(child.url, 1 << 28, 120)
+    yield opened
+    await opened.close()
+    await child.stop()
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "target.sqlite"
+
+
+def has(file, records):
+    return lambda: len(rows(file)) >= records
+
+
+async def test_every_record_arrives_once_and_in_order(stream, file):
+    board = Board(an_assignment(a_subscription(file), records=3000))
+    async with carrying(stream, await parts_of(stream, board, "w")):
+        await until(has(file, 3000))
+        await until(lambda: board.states.get("p") == ("live", ""))
+    assert_whole(file, 3000)
+
+
+async def test_another_worker_goes_on_where_the_first_ended(stream, file):
+    for records in (500, 1200):
+        board = Board(an_assignment(a_subscription(file), records=records))
+        async with carrying(stream, await parts_of(stream, board, f"w{records}")):
+            await until(has(file, records))
+    assert_whole(file, 1200)
+
+
+async def test_two_workers_share_pipelines_and_double_nothing(stream, tmp_path):
+    files = {f"p{n}": tmp_path / f"{n}.sqlite" for n in range(8)}
+    board = Board(
+        *(an_assignment(a_subscription(f), name=p, records=400) for p, f in files.items())
+    )
+    one, two = [await parts_of(stream, board, holder) for holder in ("one", "two")]
+    async with carrying(stream, one) as first, carrying(stream, two) as second:
+        await until(lambda: all(has(f, 400)() for f in files.values()))
+        await until(lambda: first.carried and second.carried)
+        await until(lambda: first.carried | second.carried == set(files))
+    for file in files.values():
+        assert_whole(file, 400)
+
+
+async def test_a_target_that_is_away_is_tried_again(stream, file):
+    board = Board(an_assignment(a_subscription(file, away=2), records=100))
+    async with carrying(stream, await parts_of(stream, board, "w")):
+        await until(has(file, 100))
+    assert_whole(file, 100)
+
+
+async def test_a_broken_pipeline_ends_with_its_reason_and_harms_no_other(stream, tmp_path):
+    bad = a_subscription(tmp_path / "bad", broken=True, password="hunter22")
+    good = a_subscription(tmp_path / "good")
+    board = Board(an_assignment(bad, name="bad"), an_assignment(good, name="good"))
+    async with carrying(stream, await parts_of(stream, board, "w")):
+        await until(lambda: board.states.get("bad", ("",))[0] == "error")
+        await until(has(tmp_path / "good", 100))
+    assert board.states["bad"] == ("error", "wrong password ********")
+    assert_whole(tmp_path / "good", 100)
+
+
+async def test_a_target_that_is_away_for_too_long_ends_its_pipeline(stream, file):
+    board = Board(an_assignment(a_subscription(file, away=1000)))
+    async with carrying(stream, await parts_of(stream, board, "w", give_up=0.5)):
+        await until(lambda: board.states.get("p", ("",))[0] == "error")
+    assert "away for a moment" in board.states["p"][1]
+
+
+async def test_a_target_that_hangs_harms_no_other_subscription(stream, tmp_path):
+    ways = [a_subscription(tmp_path / "hangs", "h", hangs=True), a_subscription(tmp_path / "ok")]
+    board = Board(an_assignment(*ways))
+    parts = await parts_of(stream, board, "w")
+    async with carrying(stream, parts) as engine:
+        await until(has(tmp_path / "ok", 100))
+        engine.drain_timeout = 0.1
+    assert_whole(tmp_path / "ok", 100)
+
+
+async def test_refused_records_are_kept_with_the_reason_and_the_others_go_on(stream, file):
+    board = Board(an_assignment(a_subscription(file, refuses=42)))
+    async with carrying(stream, await parts_of(stream, board, "w")):
+        await until(has(file, 99))
+        refusals = await open_refusals(stream, "p", 1 << 24)
+        [kept] = await refusals.list(0, 10)
+    assert kept.letter.message.value["n"] == 42
+    assert (kept.letter.reason, kept.subscription_id) == ("it is not liked", "s")
+
+
+async def test_a_dead_letter_that_was_fixed_is_replayed_to_its_subscription_alone(stream, tmp_path):
+    ways = [a_subscription(tmp_path / "s", refuses=42), a_subscription(tmp_path / "t", "t")]
+    board = Board(an_assignment(*ways))
+    async with carrying(stream, await parts_of(stream, board, "w")):
+        await until(lambda: has(tmp_path / "s", 99)() and has(tmp_path / "t", 100)())
+        refusals = await open_refusals(stream, "p", 1 << 24)
+        [kept] = await refusals.list(0, 10)
+        fixed = msgspec.structs.replace(kept.letter.message, value={"n": 1042, "key": 0})
+        await refusals.replay(kept.number, await open_bus(stream, "p", 1 << 26), fixed)
+        await until(has(tmp_path / "s", 100))
+    assert rows(tmp_path / "s")[-1][1] == 1042
+    assert await refusals.list(0, 10) == []
+    assert_whole(tmp_path / "t", 100)
+
+
+async def test_a_new_version_is_taken_up_and_nothing_comes_twice(stream, file):
+    board = Board(an_assignment(a_subscription(file), records=300))
+    async with carrying(stream, await parts_of(stream, board, "w")):
+        await until(has(file, 300))
+        even = [{"type": "filter", "path": "$.n", "op": "ge", "value": 400}]
+        changed = a_subscription(file, transforms=even)
+        board.wanted["p"] = an_assignment(changed, version=2, records=500)
+        await until(has(file, 400))
+    assert [n for _, n, _ in rows(file)] == [*range(300), *range(400, 500)]
+
+
+async def test_a_subscription_turned_back_gets_everything_again_and_no_more(stream, file):
+    board = Board(an_assignment(a_subscription(file), records=200))
+    parts = await parts_of(stream, board, "w")
+    async with carrying(stream, parts):
+        await until(has(file, 200))
+        await parts.positions.turn("p", "s", 0)
+        await until(has(file, 400))
+        await asyncio.sleep(0.1)
+    again = [(name, n) for name, n, _ in rows(file)]
+    assert again == [("s.0", n) for n in range(200)] + [("s.1", n) for n in range(200)]
+
+
+async def test_a_new_subscription_begins_at_new_records_unless_told_otherwise(stream, tmp_path):
+    first = a_subscription(tmp_path / "s")
+    board = Board(an_assignment(first, records=100))
+    parts = await parts_of(stream, board, "w")
+    async with carrying(stream, parts):
+        await until(has(tmp_path / "s", 100))
+        late = a_subscription(tmp_path / "late", "late", backfill=False)
+        board.wanted["p"] = an_assignment(first, late, version=2, records=100)
+        await until(lambda: (tmp_path / "late").exists())
+        board.wanted["p"] = an_assignment(first, late, version=3, records=150)
+        await until(has(tmp_path / "late", 50))
+    assert [n for _, n, _ in rows(tmp_path / "late")] == [*range(100, 150)]
+
+
+async def test_a_full_bus_stops_the_source_and_loses_nothing(stream, file):
+    board = Board(an_assignment(a_subscription(file), records=4000))
+    parts = await parts_of(stream, board, "w")
+    parts = replace(parts, limits=replace(parts.limits, bus_bytes=6000))
+    async with carrying(stream, parts):
+        await until(has(file, 4000), 60)
+    assert_whole(file, 4000)
+
+
+async def test_its_log_and_its_figures_are_told(stream, file):
+    board = Board(an_assignment(a_subscription(file, refuses=1)))
+    parts = await parts_of(stream, board, "w")
+    async with carrying(stream, parts):
+        await until(lambda: board.states.get("p") == ("live", ""))
+        await until(has(file, 99))
+        figures = {}
+        while figures.get("s") is None or figures["s"].records < 99 or figures["s"].lag:
+            figures = await parts.figures.read("p")
+    lines = [line.text for _, line in await parts.logs.read("p")]
+    assert "1 refused: it is not liked" in lines
+    assert "version 1 is live" in lines
+    assert figures["source"].records == 100
+    assert figures["s"].refused == 1
