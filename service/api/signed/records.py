@@ -238,7 +238,7 @@ def _event(event_type: str) -> Callable[[PartnerEvent, Fields], Event]:
 
 def _system_event(record: SystemEvent, fields: Fields) -> Event:
     told = _object(record.event_data)
-    return _event("system")(record, {**fields, "event_data": told} if told else fields)
+    return _event("system")(record, {**fields, "event_data": told} if told is not None else fields)
 
 
 def _profile(record: CustomerProfile, fields: Fields) -> Event:
