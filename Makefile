@@ -80,7 +80,9 @@ check: $(STAMP) ## format, lint, types, import direction, documentation
 fuzz: $(STAMP) ## every property test, with other stories than `make test` tells (docs/reliability.md)
 	@HEADRACE_TEST_STORIES=other $(BIN)/python -m pytest -m hypothesis -n $(WORKERS) $(ARGS)
 
-chaos: $(STAMP) ## five minutes of random kills, and every other fault (docs/reliability.md)
+chaos: $(STAMP) ## a thousand stories an engine, five minutes of random kills, every other fault
+	@HEADRACE_TEST_STORIES=other HEADRACE_TEST_CASES=1000 $(BIN)/python -m pytest \
+	  tests/flows/test_model.py --timeout=3600 $(ARGS)
 	@HEADRACE_TEST_CHAOS_SECONDS=300 $(BIN)/python -m pytest tests/chaos --timeout=900 $(ARGS)
 
 bench: $(STAMP) ## measure, and write the table of docs/performance.md
