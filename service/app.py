@@ -55,8 +55,11 @@ from service.api.served import Asking
 from service.api.signed.doors import Desk, SignedDoors
 from service.api.taking import Taking
 from service.api.thedata.analytics import Analytics
+from service.api.thedata.doorway import Doorway
 from service.api.thedata.health import HealthRoute
 from service.api.thedata.ingestion import Door as ThedataDoor
+from service.api.thedata.pipelines import ThedataPipelines
+from service.api.thedata.sources import SourceRoutes
 from service.api.threshold import Threshold
 from service.api.transfers import Transfers
 from service.bootstrap import Answering, Writing
@@ -127,6 +130,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *ThedataDoor(taking).routes(),
         *Analytics(asking, questions).routes(),
         *HealthRoute(health).routes(),
+        *_thedata_pipelines(service, Doorway(gate, turnstile)),
         *SegmentDoors(arrivals).routes(),
         *PostHogDoors(arrivals).routes(),
     ]
@@ -149,6 +153,14 @@ def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
         *SubscriptionRoutes(entrance, pipes.subscriptions).routes(),
         *DatamodelRoutes(entrance, pipes.datamodels).routes(),
         *TransformRoutes(entrance).routes(),
+    ]
+
+
+def _thedata_pipelines(service: Answering, doorway: Doorway) -> list[HTTPRouteHandler]:
+    parts = service.pipelines
+    return [
+        *SourceRoutes(doorway, parts.connectors, parts.sources).routes(),
+        *ThedataPipelines(doorway, parts.pipelines, parts.states, parts.sources).routes(),
     ]
 
 

@@ -96,6 +96,18 @@ OWNS_IT = Rule("an owner of it", sessions=True, role=OWNER)
 WORKS_IN_TEAM = Rule(
     "a member of its team, or his service account", sessions=True, services=True, role=MEMBER
 )
+SEES_PIPELINES = Rule(
+    "a key with `read`, or a member of its team",
+    ("read",),
+    keys=True,
+    sessions=True,
+    services=True,
+    tiered=True,
+    role=MEMBER,
+)
+KEEPS_PIPELINES = replace(
+    SEES_PIPELINES, about="a key with `admin`, or a member of its team", scopes=("admin",)
+)
 GOVERNS = Rule("a superuser", sessions=True, superuser=True)
 MAKES_KEYS = Rule("a user who owns the environment", ("admin",), sessions=True, counted=True)
 KEEPS_KEYS = Rule(
@@ -204,6 +216,16 @@ class Gate:
         if token is None:
             raise Unauthenticated("sign in, and send the token as Authorization: Bearer")
         return _let_in(await self._sessions.verify(token), rule)
+
+    async def either(self, headers: Headers, rule: Rule) -> SignedIn | Principal:
+        """Who is signed in, or for whom a key speaks, if the rule lets them.
+
+        What a user may do is then to be seen; the scopes of the rule are for keys.
+        """
+        text = None if is_signed(headers) else key_of(headers)
+        if text and is_token(text) and b"x-api-key" not in headers:
+            return await self.user(headers, rule)
+        return await self.caller(headers, rule)
 
     async def _principal(self, headers: Headers, rule: Rule) -> Principal:
         if not rule.keys:

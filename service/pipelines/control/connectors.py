@@ -24,7 +24,7 @@ from service.pipelines.control.reach import (
 )
 from service.pipelines.control.rows import Connector, connector_of
 from service.pipelines.control.settings import kind_called, told
-from service.pipelines.control.tables import connectors
+from service.pipelines.control.tables import connectors, source_runs
 from service.pipelines.control.vault import Vault
 from service.pipelines.control.versions import renew, users_of
 
@@ -136,6 +136,8 @@ class Connectors:
                 if used := await users_of(connection, connector_id):
                     named = min(used.values())
                     raise Conflict(f"the pipeline {named} uses it: delete that first")
+                runs = delete(source_runs).where(source_runs.c.source_id == connector_id)
+                await connection.execute(runs)
                 await connection.execute(delete(connectors).where(connectors.c.id == row["id"]))
                 here = (connector_id, row["environment_id"])
                 action = audit.CONNECTOR_DELETED

@@ -16,31 +16,10 @@ from service.pipelines.control.reach import Reach
 from service.pipelines.control.rows import Pipeline
 from service.pipelines.control.tables import datamodels, pipelines, subscriptions
 from service.pipelines.control.vault import Vault
-from service.pipelines.control.wanted import Wanted, new_connector
+from service.pipelines.control.wanted import USUAL, Wanted, new_connector
 
 MOST_SUBSCRIPTIONS = 50
 """Of one pipeline."""
-
-PARTS: Mapping[str, Mapping[str, Any]] = {
-    "datamodel": {
-        "source_topic": None,
-        "target_topic": None,
-        "error_table_enabled": False,
-        "error_table_name": None,
-        "error_table_target_id": None,
-    },
-    "subscription": {
-        "target_table_name": None,
-        "backfill": False,
-        "since": None,
-        "mapper_config": None,
-        "transforms": None,
-        "error_table_enabled": False,
-        "error_table_name": None,
-        "error_table_target_id": None,
-    },
-}
-"""The columns that may be said, and what they are without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +79,7 @@ class Workshop:
         """The id of a new datamodel."""
         now, made = now_ms(), str(uuid.uuid4())
         await self.check_error_target(said, "datamodel_")
-        columns = {**PARTS["datamodel"], **said}
+        columns = {**USUAL["datamodel"], **said}
         await self.connection.execute(
             insert(datamodels).values(
                 **columns, id=made, pipeline_id=pipeline_id, created_at=now, updated_at=now
@@ -122,7 +101,7 @@ class Workshop:
         consumer_id = columns.pop("consumer_id", None) or f"sub-{made}"
         await self.connection.execute(
             insert(subscriptions).values(
-                **{**PARTS["subscription"], **columns},
+                **{**USUAL["subscription"], **columns},
                 id=made,
                 pipeline_id=pipeline_id,
                 datamodel_id=datamodel_id,

@@ -9,6 +9,7 @@ from service.pipelines.control.configuration import Importing
 from service.pipelines.control.connectors import Connectors
 from service.pipelines.control.datamodels import Datamodels
 from service.pipelines.control.pipelines import Pipelines
+from service.pipelines.control.sources import Sources
 from service.pipelines.control.states import States
 from service.pipelines.control.subscriptions import Subscriptions
 from service.pipelines.control.vault import Vault
@@ -24,6 +25,7 @@ class Control:
     subscriptions: Subscriptions
     datamodels: Datamodels
     importing: Importing
+    sources: Sources
 
     @classmethod
     def over(cls, database: Database, sealing: Sealing) -> Self:
@@ -36,4 +38,5 @@ class Control:
             subscriptions=Subscriptions(database, vault),
             datamodels=Datamodels(database, vault),
             importing=Importing(database, vault),
+            sources=Sources(database),
         )

@@ -37,7 +37,7 @@ class States:
         with heard():
             async with self._database.writing() as connection:
                 pipeline = await pipeline_within(connection, reach, pipeline_id)
-                return await _start(connection, reach, pipeline)
+                return await start(connection, reach, pipeline)
 
     async def restart(self, reach: Reach, pipeline_id: str) -> str:
         """Have it opened anew, where it stands. Raises Conflict for a draft."""
@@ -63,7 +63,7 @@ class States:
         with heard():
             async with self._database.writing() as connection:
                 for pipeline in await _of(connection, reach, connector_id):
-                    await _start(connection, reach, pipeline)
+                    await start(connection, reach, pipeline)
         return "building"
 
     async def stop_of(self, reach: Reach, connector_id: str) -> str:
@@ -84,7 +84,8 @@ async def set_state(
     await connection.execute(mine.values(state=state, reason=reason, state_at=now_ms()))
 
 
-async def _start(connection: AsyncConnection, reach: Reach, pipeline: Pipeline) -> str:
+async def start(connection: AsyncConnection, reach: Reach, pipeline: Pipeline) -> str:
+    """Have a pipeline run, in the caller's transaction. Raises Conflict."""
     if not pipeline.subscriptions:
         raise Conflict("the pipeline has no subscription: give it a target first")
     mine = update(subscriptions).where(subscriptions.c.pipeline_id == pipeline.id)

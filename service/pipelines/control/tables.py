@@ -103,3 +103,13 @@ subscriptions = Table(
 )
 """The one with the least `number` is the pipeline's own, which its flattened fields speak of.
 `wanted` is draft, running or paused."""
+
+source_runs = Table(
+    "source_runs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("source_id", ForeignKey("connectors.id"), nullable=False, index=True),
+    Column("started_by", String(254), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+)
+"""When somebody asked for a source to be synchronised."""

@@ -20,6 +20,28 @@ _Object = dict[str, Any] | UnsetType | None
 _List = list[dict[str, Any]] | UnsetType | None
 
 
+USUAL: Mapping[str, Mapping[str, Any]] = {
+    "datamodel": {
+        "source_topic": None,
+        "target_topic": None,
+        "error_table_enabled": False,
+        "error_table_name": None,
+        "error_table_target_id": None,
+    },
+    "subscription": {
+        "target_table_name": None,
+        "backfill": False,
+        "since": None,
+        "mapper_config": None,
+        "transforms": None,
+        "error_table_enabled": False,
+        "error_table_name": None,
+        "error_table_target_id": None,
+    },
+}
+"""The columns that may be said, and what they are without."""
+
+
 class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What shall be; null is as good as left out, but where a column may be null."""
 
@@ -59,6 +81,20 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             about = f"give either existing_{side}_id, or {side}_name, {side}_type and {side}_config"
             raise InvalidInput(f"{about}; not both", f"existing_{side}_id")
         return said
+
+    def whole(self) -> "Wanted":
+        """The same, with all that is left out as in a new pipeline; but connectors stay.
+
+        Raises InvalidInput without a name.
+        """
+        check_pipeline_name(self.name)
+        usual = {
+            f"{part}_{name}": value
+            for part, columns in USUAL.items()
+            for name, value in columns.items()
+            if getattr(self, f"{part}_{name}", None) is UNSET
+        }
+        return msgspec.structs.replace(self, **usual)
 
     def columns(self, part: str) -> dict[str, Any]:
         """What is said of the `datamodel` or `subscription`, by the names of the columns."""

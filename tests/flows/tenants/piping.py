@@ -6,6 +6,7 @@ from tests.api.pipelines import flat
 from tests.flows.tenants.side import Side
 
 DATAMODELS, SUBSCRIPTIONS = "/api/datamodels", "/api/subscriptions"
+SOURCES, BY_KEY = "/api/v1/sources", "/api/v1/pipelines"
 PIPELINES, CONNECTORS = "/api/pipelines", "/api/connectors"
 
 
@@ -49,6 +50,52 @@ def look_after_connectors(mine: Side, other: Side) -> None:
         there = {**flat(_team(mine), "stolen"), "existing_target_id": connector}
         there |= dict.fromkeys(("target_name", "target_type", "target_config"))
         assert mine.call("POST", PIPELINES, as_user=True, json=there).status_code == 404
+
+
+def look_after_sources(mine: Side, other: Side) -> None:
+    """The same on the thedata face, with the keys of both."""
+    team, number = _team(mine), mine.sent["sources"]
+    mine.sent["sources"] += 1
+    wanted = {"name": f"by key {number}", "type": "http", "config": {}, "team_id": team}
+    source = _keyed(mine, "POST", SOURCES, 201, wanted)
+    piped = {**flat(team, f"by-key-{number}"), "existing_source_id": source["id"]}
+    piped |= dict.fromkeys(("source_name", "source_type", "source_config"))
+    pipeline = _keyed(mine, "POST", BY_KEY, 201, {**piped, "target_name": f"into {number}"})
+    for path in (SOURCES, BY_KEY):
+        listed = _keyed(mine, "GET", f"{path}?search=by")["data"]
+        assert len(listed) == 1
+    one, way = f"{SOURCES}/{source['id']}", f"{BY_KEY}/{pipeline['id']}"
+    for call in _OF_A_SOURCE:
+        _is_strange_to(other, SOURCES, source["id"], call, wanted)
+    for call in _OF_A_PIPELINE_BY_KEY:
+        _is_strange_to(other, BY_KEY, pipeline["id"], call, {"name": "mine"})
+    assert _keyed(mine, "PUT", one, 200, wanted)["id"] == source["id"]
+    assert _keyed(mine, "PUT", way, 200, {"name": f"by-key-{number}"})["id"] == pipeline["id"]
+    assert _keyed(mine, "POST", f"{one}/sync", 202)["source_id"] == source["id"]
+    for step in ("start", "stop"):
+        _keyed(mine, "POST", f"{way}/{step}", 202)
+    for path in (way, one):
+        _keyed(mine, "GET", path)
+        assert mine.call("DELETE", path).status_code == 204
+
+
+def _keyed(mine: Side, method: str, path: str, status: int = 200, body: Any = None) -> Any:
+    answer = mine.call(method, path, json=body)
+    assert answer.status_code == status, (method, path, answer.text)
+    return answer.json()
+
+
+def _is_strange_to(side: Side, path: str, strange: str, call: tuple[str, str], body: Any) -> None:
+    method, rest = call
+    answer = side.call(method, f"{path}/{strange}{rest}", json=body)
+    assert answer.status_code == 404, (method, path, rest, answer.text)
+
+
+_OF_A_SOURCE = [("GET", ""), ("PUT", ""), ("DELETE", ""), ("POST", "/sync")]
+_OF_A_PIPELINE_BY_KEY = [
+    *(("GET", ""), ("PUT", ""), ("DELETE", "")),
+    *(("POST", "/start"), ("POST", "/stop")),
+]
 
 
 def _are_his_parts(mine: Side, made: Any) -> None:

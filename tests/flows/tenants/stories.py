@@ -49,7 +49,11 @@ from tests.flows.tenants.governing import (
     speak_for_the_other,
 )
 from tests.flows.tenants.listening import hearing, listen
-from tests.flows.tenants.piping import look_after_connectors, look_after_pipelines
+from tests.flows.tenants.piping import (
+    look_after_connectors,
+    look_after_pipelines,
+    look_after_sources,
+)
 from tests.flows.tenants.sending import ingest, ingest_one, ingest_points, push, send, send_one
 from tests.flows.tenants.side import PATIENCE, Event, Side, a_side
 from tests.whole import Whole
@@ -83,6 +87,7 @@ CARES: list[Step] = [
     look_after_places,
     look_after_pipelines,
     look_after_connectors,
+    look_after_sources,
     send_a_robot,
     sign_out,
     erase,
