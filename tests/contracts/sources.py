@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from service.pipelines.connectors.protocol import Source, Surroundings
@@ -36,7 +37,7 @@ def surroundings() -> Surroundings:
 
 
 @asynccontextmanager
-async def kafka_bench() -> AsyncIterator[Bench]:
+async def kafka_bench(_: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     with a_kafka() as kafka:
         kafka.make_topic("orders", 3)
         async with a_proxy(kafka.port) as proxy:
@@ -62,6 +63,6 @@ class _Putting:
         self._kafka.advertise("127.0.0.1", self._advertised)
 
 
-BENCHES: Mapping[str, Callable[[], AbstractAsyncContextManager[Bench]]] = {
+BENCHES: Mapping[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Bench]]] = {
     "KAFKA_SOURCE": kafka_bench,
 }

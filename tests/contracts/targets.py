@@ -1,10 +1,13 @@
 """Targets of pipelines beside real systems, each behind a network that can be broken."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
+import asyncpg
 import msgspec
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from service.pipelines.connectors.protocol import Surroundings, Target
@@ -12,6 +15,7 @@ from service.pipelines.connectors.registry import config_of, kind_of
 from service.pipelines.model import Outgoing, Place
 from tests.kafka import Kafka, a_kafka
 from tests.proxy import Proxy, a_proxy
+from tests.servers import PASSWORD
 
 PATIENCE = 2.0
 
@@ -22,21 +26,19 @@ class Bench(NamedTuple):
     kind: str
     settings: Mapping[str, Any]
     proxy: Proxy
-    held: Callable[[], Any]
-    """Awaitable: the records that the system holds, those of one key in their order."""
+    held: Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
+    """The records that a table of the system holds, those of one key in their order."""
 
-    async def open(self, subscription: str = "sub", **settings: Any) -> Target:
+    async def open(self, subscription: str = "sub", table: str = "orders") -> Target:
         kind = kind_of(self.kind)
-        config = config_of(kind, {**self.settings, **settings})
-        around = Surroundings(
-            "t", "p", subscription, "orders", allow_private=True, patience=PATIENCE
-        )
+        config = config_of(kind, self.settings)
+        around = Surroundings("t", "p", subscription, table, allow_private=True, patience=PATIENCE)
         assert kind.open_target
         return await kind.open_target(config, around)
 
 
 def going(
-    sequence: int, count: int, size: int = 0, primary_key: Sequence[str] = ("n",)
+    sequence: int, count: int, size: int = 0, primary_key: Sequence[str] = ()
 ) -> Sequence[Outgoing]:
     """Records numbered in `n`, of 50 different `id`s."""
     return [
@@ -52,19 +54,20 @@ def going(
 
 
 @asynccontextmanager
-async def kafka_bench() -> AsyncIterator[Bench]:
+async def kafka_bench(_: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     with a_kafka() as kafka:
-        kafka.make_topic("orders", 3)
+        for topic in ("orders", "by_id"):
+            kafka.make_topic(topic, 3)
         async with a_proxy(kafka.port) as proxy:
             kafka.advertise("127.0.0.1", proxy.port)
             settings = {"bootstrap_server": f"127.0.0.1:{proxy.port}"}
-            yield Bench("KAFKA_TARGET", settings, proxy, lambda: _in_kafka(kafka))
+            yield Bench("KAFKA_TARGET", settings, proxy, partial(_in_kafka, kafka))
 
 
-async def _in_kafka(kafka: Kafka) -> Sequence[Mapping[str, Any]]:
+async def _in_kafka(kafka: Kafka, topic: str) -> Sequence[Mapping[str, Any]]:
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka.address, enable_auto_commit=False)
     await consumer.start()
-    places = [TopicPartition("orders", number) for number in range(3)]
+    places = [TopicPartition(topic, number) for number in range(3)]
     consumer.assign(places)
     await consumer.seek_to_beginning(*places)
     ends = await consumer.end_offsets(places)
@@ -76,6 +79,28 @@ async def _in_kafka(kafka: Kafka) -> Sequence[Mapping[str, Any]]:
     return found
 
 
-BENCHES: Mapping[str, Callable[[], AbstractAsyncContextManager[Bench]]] = {
+@asynccontextmanager
+async def postgres_bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    server = request.getfixturevalue("postgres")
+    url = await server.new_database()
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE TABLE orders (id text, n bigint, text text)")
+    await connection.execute("CREATE TABLE by_id (id text PRIMARY KEY, n bigint, text text)")
+    async with a_proxy(server.port) as proxy:
+        settings = {
+            "host": "127.0.0.1", "port": proxy.port, "database": url.rpartition("/")[2],
+            "user": "headrace", "password": PASSWORD, "place_table": "places",
+            "create_place_table": True,
+        }  # fmt: skip
+        yield Bench("POSTGRES_TARGET", settings, proxy, partial(_in_postgres, connection))
+    await connection.close()
+
+
+async def _in_postgres(connection: asyncpg.Connection, table: str) -> Sequence[Mapping[str, Any]]:
+    return [dict(row) for row in await connection.fetch(f"SELECT * FROM {table}")]
+
+
+BENCHES: Mapping[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Bench]]] = {
     "KAFKA_TARGET": kafka_bench,
+    "POSTGRES_TARGET": postgres_bench,
 }

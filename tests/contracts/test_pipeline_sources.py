@@ -15,7 +15,7 @@ WAIT = 0.2
 
 @pytest.fixture(params=BENCHES)
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    async with BENCHES[request.param]() as made:
+    async with BENCHES[request.param](request) as made:
         yield made
 
 

@@ -13,7 +13,7 @@ from tests.contracts.targets import BENCHES, Bench, going
 
 @pytest.fixture(params=BENCHES)
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    async with BENCHES[request.param]() as made:
+    async with BENCHES[request.param](request) as made:
         yield made
 
 
@@ -30,7 +30,9 @@ async def sent(target: Target, batch: Sequence[Outgoing]) -> None:
 
 async def assert_holds(bench: Bench, batch: Sequence[Outgoing]) -> None:
     """Each of them, once."""
-    assert sorted(one["n"] for one in await bench.held()) == [one.record["n"] for one in batch]
+    assert sorted(one["n"] for one in await bench.held("orders")) == [
+        one.record["n"] for one in batch
+    ]
 
 
 async def test_what_is_written_is_there_once(bench: Bench) -> None:
@@ -44,12 +46,12 @@ async def test_what_is_written_is_there_once(bench: Bench) -> None:
 
 
 async def test_records_of_one_primary_key_keep_their_order(bench: Bench) -> None:
-    target = await bench.open()
+    target = await bench.open(table="by_id")
     for sequence in (1, 2):
         await sent(target, batch := going(sequence, 300, primary_key=["id"]))
     await target.close()
     found = defaultdict(list)
-    for record in await bench.held():
+    for record in await bench.held("by_id"):
         found[record["id"]].append(record["n"])
     assert all(numbers == sorted(numbers) for numbers in found.values())
     assert {name: numbers[-1] for name, numbers in found.items()} == {

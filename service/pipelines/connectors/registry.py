@@ -26,6 +26,12 @@ from service.pipelines.connectors.kafka_target import (
     kafka_target_topics,
     open_kafka_target,
 )
+from service.pipelines.connectors.postgres_target import (
+    PostgresTarget,
+    check_postgres_target,
+    open_postgres_target,
+    postgres_tables,
+)
 from service.pipelines.connectors.protocol import Kind
 from service.pipelines.connectors.warehouse import WarehouseTarget, open_warehouse
 
@@ -62,6 +68,16 @@ KINDS: Mapping[str, Kind] = {
             open_target=open_kafka_target,
             check=check_kafka_target,
             topics=kafka_target_topics,
+        ),
+        Kind(
+            "POSTGRES_TARGET",
+            "target",
+            PostgresTarget,
+            "Rows of a table of PostgreSQL.",
+            frozenset({"password"}),
+            open_target=open_postgres_target,
+            check=check_postgres_target,
+            topics=postgres_tables,
         ),
         Kind(
             "WAREHOUSE_TARGET",
