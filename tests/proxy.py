@@ -16,6 +16,8 @@ class Proxy:
         """Half open: it takes what it is sent, and nobody ever gets it."""
         self.loses_answers = False
         """Requests arrive, answers do not."""
+        self.loses_answers_from: bytes | None = None
+        """Answers are lost from the request on that has these bytes in it."""
         self.refuses = False
         """New connections are closed at once."""
         self._left: int | None = None
@@ -57,15 +59,24 @@ class Proxy:
         while piece := await reader.read(65536):
             await asyncio.sleep(self.latency)
             if lost == "loses_requests":
-                self._count(len(piece))
+                self._look_at(piece)
             if not getattr(self, lost):
                 writer.write(piece)
                 await writer.drain()
         raise ConnectionResetError("one side has hung up")
 
-    def _count(self, size: int) -> None:
+    def heal(self) -> None:
+        """Do nothing bad any more, to new connections."""
+        self.loses_requests = self.loses_answers = self.refuses = False
+        self.loses_answers_from = None
+        self.latency = 0.0
+        self.cut()
+
+    def _look_at(self, piece: bytes) -> None:
+        if self.loses_answers_from is not None and self.loses_answers_from in piece:
+            self.loses_answers = True
         if self._left is not None:
-            self._left -= size
+            self._left -= len(piece)
             if self._left < 0:
                 self._left = None
                 self.cut()

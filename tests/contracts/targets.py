@@ -28,11 +28,15 @@ class Bench(NamedTuple):
     proxy: Proxy
     held: Callable[[str], Awaitable[Sequence[Mapping[str, Any]]]]
     """The records that a table of the system holds, those of one key in their order."""
+    last_word: bytes = b""
+    """What stands in the request after which the records are kept."""
 
-    async def open(self, subscription: str = "sub", table: str = "orders") -> Target:
+    async def open(
+        self, subscription: str = "sub", table: str = "orders", turned: int = 0
+    ) -> Target:
         kind = kind_of(self.kind)
         config = config_of(kind, self.settings)
-        around = Surroundings("t", "p", subscription, table, allow_private=True, patience=PATIENCE)
+        around = Surroundings("t", "p", subscription, turned, table, True, patience=PATIENCE)
         assert kind.open_target
         return await kind.open_target(config, around)
 
@@ -92,7 +96,9 @@ async def postgres_bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]
             "user": "headrace", "password": PASSWORD, "place_table": "places",
             "create_place_table": True,
         }  # fmt: skip
-        yield Bench("POSTGRES_TARGET", settings, proxy, partial(_in_postgres, connection))
+        yield Bench(
+            "POSTGRES_TARGET", settings, proxy, partial(_in_postgres, connection), b"COMMIT"
+        )
     await connection.close()
 
 

@@ -63,11 +63,10 @@ async def test_a_batch_whose_answer_got_lost_is_there_once(bench: Bench) -> None
     target = await bench.open()
     first, second = going(1, 100), going(2, 100)
     await sent(target, first)
-    bench.proxy.loses_answers = True
+    bench.proxy.loses_answers_from = bench.last_word
     with pytest.raises(TargetUnavailable):
         await target.write(second)
-    bench.proxy.loses_answers = False
-    bench.proxy.cut()
+    bench.proxy.heal()
     await sent(target, second)
     await target.close()
     await assert_holds(bench, [*first, *second])
@@ -79,8 +78,7 @@ async def test_a_batch_that_never_arrived_is_there_once_when_it_came_again(bench
     bench.proxy.loses_requests = True
     with pytest.raises(TargetUnavailable):
         await target.write(second := going(2, 100))
-    bench.proxy.loses_requests = False
-    bench.proxy.cut()
+    bench.proxy.heal()
     await sent(target, second)
     await target.close()
     await assert_holds(bench, [*first, *second])
@@ -100,11 +98,10 @@ async def test_another_worker_goes_on_behind_what_the_target_says_that_it_holds(
 ) -> None:
     dying = await bench.open()
     await sent(dying, first := going(1, 100))
-    bench.proxy.loses_answers = True
+    bench.proxy.loses_answers_from = bench.last_word
     with pytest.raises(TargetUnavailable):
         await dying.write(second := going(2, 100))
-    bench.proxy.loses_answers = False
-    bench.proxy.cut()
+    bench.proxy.heal()
     await dying.close()
     target = await bench.open()
     held = await target.written()
@@ -123,6 +120,17 @@ async def test_a_new_subscription_holds_nothing_yet(bench: Bench) -> None:
     await other.close()
 
 
+async def test_a_subscription_that_was_turned_back_writes_its_records_again(bench: Bench) -> None:
+    target = await bench.open()
+    await sent(target, batch := going(1, 10))
+    await target.close()
+    turned = await bench.open(turned=1)
+    assert await turned.written() is None
+    await sent(turned, batch)
+    await turned.close()
+    assert len(await bench.held("orders")) == 20
+
+
 async def test_a_system_that_is_away_is_told_and_met_again(bench: Bench) -> None:
     target = await bench.open()
     bench.proxy.refuses = True
@@ -131,7 +139,7 @@ async def test_a_system_that_is_away_is_told_and_met_again(bench: Bench) -> None
         await target.ping()
     with pytest.raises(TargetUnavailable):
         await target.write(batch := going(1, 10))
-    bench.proxy.refuses = False
+    bench.proxy.heal()
     await sent(target, batch)
     await target.ping()
     await target.close()

@@ -192,7 +192,7 @@ async def test_a_record_is_json_under_its_primary_key_with_its_place(kafka, targ
     assert [record.key for record in found] == [b"a", b'["a",1]', b"theirs"]
     assert json.loads(found[0].value) == {"id": "a", "n": 1}
     assert found[0].timestamp == 1_700_000_000_000
-    assert found[0].headers == (("headrace-place", b"s 7.3.0 0.0.0"),)
+    assert found[0].headers == (("headrace-place", b"s.0 7.3.0 0.0.0"),)
 
 
 async def test_a_broker_that_is_not_the_leader_for_a_moment_is_asked_again(kafka, target) -> None:

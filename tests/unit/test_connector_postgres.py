@@ -33,7 +33,7 @@ class Database(NamedTuple):
 
 def around(table="", subscription="s", **given):
     there = {"allow_private": True, "patience": 5.0, **given}
-    return Surroundings("t", "p", subscription, table, **there)
+    return Surroundings("t", "p", subscription, table=table, **there)
 
 
 def going(sequence=1, primary_key=(), **record):

@@ -98,7 +98,7 @@ class _KafkaTarget:
     def __init__(self, line: Line, surroundings: Surroundings) -> None:
         self._line = line
         self._topic = surroundings.table
-        self._mine = surroundings.subscription_id
+        self._mine = surroundings.places_of
         self._producer: AIOKafkaProducer | None = None
         self._tails: dict[int, _Tail] | None = None
         """By partition; None while it is unknown what the partitions hold."""

@@ -109,7 +109,7 @@ class _PostgresTarget:
         self._config = config
         self._patience = surroundings.patience
         self._reach = Reach(surroundings.allow_private)
-        self._mine = surroundings.subscription_id
+        self._mine = surroundings.places_of
         self._table = surroundings.table
         self._places = _quoted(config.schema, config.place_table) if config.place_table else ""
         self._connection: asyncpg.Connection | None = None

@@ -78,6 +78,11 @@ class Surroundings:
     events: Stream | None = None
     """The stream of ingested events; None where a process has none."""
 
+    @property
+    def places_of(self) -> str:
+        """The name under which a target notes its places: another one after each turn."""
+        return f"{self.subscription_id}.{self.turned}"
+
 
 OpenSource = Callable[[Any, Surroundings], Awaitable[Source]]
 OpenTarget = Callable[[Any, Surroundings], Awaitable[Target]]
