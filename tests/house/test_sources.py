@@ -68,7 +68,8 @@ def test_no_import_hides_from_the_import_rule():
         ("uvicorn", {"service/server.py", "service/api/wire.py", "service/api/wire_socket.py"}),
         ("websockets", {"service/api/wire_socket.py"}),
         ("redis", {"service/shared/line.py", "service/shared/limits.py"}),
-        ("asyncpg", {"service/database.py"}),
+        ("asyncpg", {"service/database.py", "service/pipelines/connectors/postgres_target.py"}),
+        ("aiokafka", {"service/pipelines/connectors/kafka_"}),
     ],
 )
 def test_a_driver_is_named_only_where_it_lives(driver, homes):
