@@ -19,7 +19,9 @@ from tests.storing import AStream
 class AQuietStream(AStream):
     """A stream without dead letters."""
 
-    async def dead_letters(self, after: int, limit: int) -> Sequence[DeadLetter]:
+    async def dead_letters(
+        self, after: int, limit: int, tenant: str | None = None
+    ) -> Sequence[DeadLetter]:
         return []
 
 

@@ -26,11 +26,10 @@ class Letters:
 async def discard_letters(stream: Stream, tenant: str, user_ids: Collection[str]) -> Letters:
     """Let go of every letter of an environment that holds an event of one of these users."""
     found, after = Letters(), 0
-    while letters := await stream.dead_letters(after, _READ):
+    while letters := await stream.dead_letters(after, _READ, tenant):
         after = letters[-1].sequence
         for letter in letters:
-            if letter.tenant == tenant:
-                await _judge(stream, letter, user_ids, found)
+            await _judge(stream, letter, user_ids, found)
     return found
 
 

@@ -37,6 +37,8 @@ POLL = 0.02
 """Seconds between looks at an idle log that another process writes to."""
 LARGEST_READ = 8 * 1024 * 1024
 _NOT_FOUND = 10059
+_NOT_DELETED, _IS_GONE = 10057, "no message found"
+"""JetStream's answer to who deletes a message that another has deleted meanwhile."""
 _HEADROOM = 4096
 """Bytes of a message that its headers may take."""
 _LONGEST_REASON = 500
@@ -240,8 +242,12 @@ class JetStream:
         if error := _decode_publish_answer(answer.data).error:
             raise ConnectionError(f"the dead letter was not kept: {error.description}")
 
-    async def dead_letters(self, after: int, limit: int) -> Sequence[DeadLetter]:
-        found = await self._read_once(subjects.DEAD_LETTERS, {"seq": after + 1, "batch": limit})
+    async def dead_letters(
+        self, after: int, limit: int, tenant: str | None = None
+    ) -> Sequence[DeadLetter]:
+        subject = subjects.dead_letters(tenant) if tenant else subjects.EVERY_DEAD_LETTER
+        asked = {"seq": after + 1, "batch": limit, "next_by_subj": subject}
+        found = await self._read_once(subjects.DEAD_LETTERS, asked)
         return [_dead_letter(m) for m in found]
 
     async def count_dead_letters(self) -> int:
@@ -250,7 +256,11 @@ class JetStream:
         return count
 
     async def discard_dead_letter(self, sequence: int) -> None:
-        await self._api(f"STREAM.MSG.DELETE.{subjects.DEAD_LETTERS}", {"seq": sequence})
+        try:
+            await self._api(f"STREAM.MSG.DELETE.{subjects.DEAD_LETTERS}", {"seq": sequence})
+        except ApiError as error:
+            if error.code != _NOT_DELETED or _IS_GONE not in str(error):
+                raise
 
     async def bucket(self, name: str) -> Bucket:
         """Named values on the same broker, made if they are not there; waits until it answers."""

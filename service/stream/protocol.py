@@ -95,15 +95,19 @@ class Stream(Protocol):
         """Keep a message aside; the same origin twice is kept once."""
         ...
 
-    async def dead_letters(self, after: int, limit: int) -> Sequence[DeadLetter]:
-        """The oldest dead letters after sequence `after`."""
+    async def dead_letters(
+        self, after: int, limit: int, tenant: str | None = None
+    ) -> Sequence[DeadLetter]:
+        """The oldest dead letters after sequence `after`, of one tenant or of all."""
         ...
 
     async def count_dead_letters(self) -> int:
         """How many there are."""
         ...
 
-    async def discard_dead_letter(self, sequence: int) -> None: ...
+    async def discard_dead_letter(self, sequence: int) -> None:
+        """Forget one; one that is gone already is as well."""
+        ...
 
     async def ping(self) -> None: ...
 

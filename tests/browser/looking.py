@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 from tests.running import RunningService
 
 RANGE = "timeRange=7d&tz=America/New_York"
+XSS = '<img src=x onerror="window.hit=1">'
 
 
 async def signed_in(page: Page, service: RunningService, query: str = RANGE) -> Page:

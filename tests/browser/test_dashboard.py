@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from tests.browser.looking import RANGE, metrics, signed_in, with_code, written
+from tests.browser.looking import RANGE, XSS, metrics, signed_in, with_code, written
 
-XSS = '<img src=x onerror="window.hit=1">'
 SCHEMES = ("light", "dark")
 MAKE_ENVIRONMENT = """async () => {
   const { ask } = await import("/dashboard/service.js");

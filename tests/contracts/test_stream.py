@@ -182,6 +182,15 @@ async def test_dead_letters_are_kept_once_an_origin_with_their_reason(stream):
     assert await stream.count_dead_letters() == 0
 
 
+async def test_the_dead_letters_of_one_tenant_are_read_without_those_between(stream):
+    for origin in range(6):
+        await stream.put_dead_letter(f"tenant{origin % 3}", origin, "junk", b"%d" % origin)
+    first = await stream.dead_letters(0, 1, "tenant1")
+    rest = await stream.dead_letters(first[0].sequence, 10, "tenant1")
+    assert [letter.body for letter in [*first, *rest]] == [b"1", b"4"]
+    assert len(await stream.dead_letters(0, 10)) == 6
+
+
 async def test_a_dead_letter_filled_to_the_brim_is_kept(stream):
     await stream.put_dead_letter(TENANT, 1, "full", bytes(LARGEST_MESSAGE))
     [letter] = await stream.dead_letters(0, 10)

@@ -111,7 +111,7 @@ def _all_rejected(verdict: Verdict) -> Answer:
     )
 
 
-_EVENT = {
+EVENT = {
     "eventType": "user_signup",
     "userId": "user_abc123",
     "sessionId": "session_xyz789",
@@ -121,7 +121,7 @@ _EVENT = {
     "priority": 1,
     "eventId": "evt_optional_custom_id",
 }
-_BATCH_SCHEMA = {
+BATCH_SCHEMA = {
     "type": "object",
     "required": ["events"],
     "properties": {
@@ -153,7 +153,7 @@ _ONE = Said(
         *_REFUSALS,
     ],
     TAKING_PARAMETERS,
-    body_of("One event; plain, gzip or zstd.", json=(EVENT_SCHEMA, _EVENT)),
+    body_of("One event; plain, gzip or zstd.", json=(EVENT_SCHEMA, EVENT)),
 )
 _BATCH = Said(
     "events",
@@ -162,7 +162,7 @@ _BATCH = Said(
     TAKING_PARAMETERS,
     body_of(
         "The events; plain, gzip or zstd.",
-        json=(_BATCH_SCHEMA, {"events": [_EVENT]}),
-        ndjson=(EVENT_SCHEMA, _EVENT),
+        json=(BATCH_SCHEMA, {"events": [EVENT]}),
+        ndjson=(EVENT_SCHEMA, EVENT),
     ),
 )

@@ -5,6 +5,7 @@ import { showControls } from "./controls.js";
 import { entrance } from "./entrance.js";
 import * as funnel from "./funnel.js";
 import * as keys from "./keys.js";
+import * as letters from "./letters.js";
 import { refused, tell } from "./notices.js";
 import * as overview from "./overview.js";
 import * as retention from "./retention.js";
@@ -13,7 +14,7 @@ import { signedIn } from "./service.js";
 import { part } from "./words.js";
 
 /** A view is shown by `look(address, signal)` until `signal`, and forgets everything by `clear()`. */
-const VIEWS = { "": overview, funnel, retention, saved, keys };
+const VIEWS = { "": overview, funnel, retention, saved, letters, keys };
 const door = entrance({ forget, look });
 let ending = new AbortController();
 

@@ -49,6 +49,7 @@ from tests.flows.tenants.governing import (
     speak_for_the_other,
 )
 from tests.flows.tenants.listening import hearing, listen
+from tests.flows.tenants.mending import mend_letters
 from tests.flows.tenants.piping import (
     look_after_connectors,
     look_after_pipelines,
@@ -91,6 +92,7 @@ CARES: list[Step] = [
     send_a_robot,
     sign_out,
     erase,
+    mend_letters,
     speak_for_the_other,
 ]
 """What can be looked after. Most of it makes something, and both give it the same name."""
