@@ -29,7 +29,7 @@ from service.api.direct import DirectLitestar
 from service.api.dropins.arrivals import Arrivals
 from service.api.dropins.posthog import PostHogDoors
 from service.api.dropins.segment import SegmentDoors
-from service.api.events.dead_letters import DeadLetterRoutes
+from service.api.events.dead_letters import EventLetterRoutes
 from service.api.events.ingestion import Door
 from service.api.events.keys import KeyRoutes
 from service.api.events.metrics import Metrics
@@ -120,7 +120,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),
         *_control(service, Entrance(gate, turnstile)),
         *SignInRoutes(gate, turnstile, service.sign_in, service.sessions).routes(),
-        *DeadLetterRoutes(gate, service.stream, service.ingest, service.settings).routes(),
+        *EventLetterRoutes(gate, service.stream, service.ingest, service.settings).routes(),
         *KeyRoutes(gate, turnstile, service.keys).routes(),
         *AuditRoutes(gate, service.audit).routes(),
         *SigningTokenRoutes(gate, turnstile, service.signing_tokens).routes(),

@@ -59,7 +59,7 @@ class SentAgain(msgspec.Struct, rename="camel"):
     receipt: str | None = None
 
 
-class DeadLetterRoutes:
+class EventLetterRoutes:
     """The dead letters of the caller's own environment: looked at, mended, let go."""
 
     def __init__(self, gate: Gate, stream: Stream, ingest: Ingest, settings: Settings) -> None:
