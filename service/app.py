@@ -60,6 +60,7 @@ from service.api.thedata.doorway import Doorway
 from service.api.thedata.health import HealthRoute
 from service.api.thedata.ingestion import Door as ThedataDoor
 from service.api.thedata.pipelines import ThedataPipelines
+from service.api.thedata.pushed import PushDoor
 from service.api.thedata.sources import SourceRoutes
 from service.api.threshold import Threshold
 from service.api.transfers import Transfers
@@ -96,6 +97,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
     proxies = networks_of(service.settings.trusted_proxies)
     turnstile = Turnstile(service.limits, gate, allowances(service.settings), proxies)
     questions, receipts, mark = service.questions, service.receipts, service.mark
+    settings = service.settings
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
     health = Health(service.started_at, service.ready, _pings(service))
     taking = Taking(gate, service.ingest, mark, service.settings)
@@ -130,6 +132,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *health.routes(),
         *dashboard_routes(),
         *ThedataDoor(taking).routes(),
+        *PushDoor(gate, service.pushing, settings).routes(),
         *Analytics(asking, questions).routes(),
         *HealthRoute(health).routes(),
         *_thedata_pipelines(service, Doorway(gate, turnstile)),

@@ -23,7 +23,7 @@ from service.settings import Settings
 from service.telemetry import configure_logs, log
 from service.tls import certificate_of
 from service.traces import traced
-from service.worker import work
+from service.worker import work_and_carry
 
 Afterwards = Callable[[Service, str], Awaitable[None]]
 
@@ -74,7 +74,7 @@ async def _serve(
     """Run server and writer side by side; when one ends, the other is ended in good order."""
     stop_writing = asyncio.Event()
     serving = asyncio.create_task(server.serve([listener]), name="server")
-    working = asyncio.create_task(work(service, stop_writing), name="worker")
+    working = asyncio.create_task(work_and_carry(service, stop_writing), name="worker")
     stopping = asyncio.create_task(stop.wait())
     after = asyncio.create_task(_when_started(server, service, afterwards))
     try:

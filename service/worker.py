@@ -22,6 +22,21 @@ from service.writer import Writer
 DRAIN_TIMEOUT = 15.0
 
 
+async def work_and_carry(service: Writing, stop: asyncio.Event) -> None:
+    """Write, and carry pipelines, until `stop` is set; what these still send is written too."""
+    carried = asyncio.Event()
+    carrying = asyncio.create_task(service.engine.run(stop), name="pipelines")
+    writing = asyncio.create_task(work(service, carried), name="writing")
+    try:
+        await asyncio.wait({carrying, writing}, return_when=asyncio.FIRST_COMPLETED)
+        carried.set()
+        await writing
+    finally:
+        stop.set()
+        await asyncio.wait([carrying], timeout=DRAIN_TIMEOUT)
+        await cancelled(carrying, writing)
+
+
 async def work(service: Writing, stop: asyncio.Event) -> None:
     """Write until `stop` is set: alone on the store, or whenever it is this process's turn.
 
@@ -134,7 +149,7 @@ async def _work_and_tell(service: Writing, listener: socket.socket, stop: asynci
     server = Server(create_worker_app(service))
     telling = asyncio.create_task(server.serve([listener]), name="server")
     try:
-        await work(service, stop)
+        await work_and_carry(service, stop)
     finally:
         server.should_exit = True
         await telling

@@ -20,6 +20,8 @@ from service.ingest import Ingest
 from service.limits import Limits
 from service.migrate import Migratable
 from service.pipelines.control.registry import Control
+from service.pipelines.engine import Engine
+from service.pipelines.pushing import Pushing
 from service.query.customers import Customers
 from service.query.exports import Exports
 from service.query.live import Live
@@ -53,6 +55,8 @@ class Answering:
     audit: AuditLog
     registry: Registry
     pipelines: Control
+    pushing: Pushing
+    """For records that are posted to a pipeline."""
     limits: Limits
     stream: Stream
     store: Migratable
@@ -97,6 +101,8 @@ class Writing:
     writer: Writer | None
     """The only one on the store; None where processes write by turns."""
     turns: "Turns | None"
+    engine: Engine
+    """What carries pipelines."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from service.bootstrap.accounts import (
     open_pipelines,
     open_signatures,
 )
+from service.bootstrap.carrying import open_engine
 from service.bootstrap.engines import (
     Store,
     open_control,
@@ -40,6 +41,7 @@ from service.following import Following
 from service.hints import Hints
 from service.ingest import Ingest
 from service.migrate import migrate, pending
+from service.pipelines.pushing import Pushing
 from service.publisher import Publisher
 from service.query.cache import AnswerCache
 from service.query.customers import Customers
@@ -95,7 +97,9 @@ async def open_writing(settings: Settings) -> AsyncIterator[Writing]:
         database = await open_control(settings, parts)
         await upgrade(database)  # nothing is stored before it is known who was erased
         backing = await _open_backing(settings, parts)
-        yield await _make_writing(settings, database, backing)
+        writing = await _make_writing(settings, database, backing)
+        await _follow(parts, backing, writing.writer)  # for what pipelines send into the store
+        yield writing
 
 
 @asynccontextmanager
@@ -195,14 +199,17 @@ async def _make_writing(settings: Settings, database: Database, backing: _Backin
     environments = Environments(database)
     retention = Retention(store, rollup, environments.days_kept, read_gone=environments.deleted)
     audit = AuditLog(database, settings.audit_days)
+    publisher = Publisher(stream, mark, Hints(), settings)
+    ingest = Ingest(publisher, Receipts(secret_of(settings)), settings)
+    engine = await open_engine(settings, database, stream, ingest)
     if settings.is_shared:
         # The mark of all is moved by what the ledger says; this writer has one for itself.
         turn = Lease(await stream.bucket(lease.BUCKET), "writer", this_process())
         turns = Turns(turn, retention, audit, lambda: new_writer(Mark()))
-        return Writing(settings, stream, store, mark, rollup, retention, audit, None, turns)
+        return Writing(settings, stream, store, mark, rollup, retention, audit, None, turns, engine)
     writer = new_writer(mark)
     await writer.begin()
-    return Writing(settings, stream, store, mark, rollup, retention, audit, writer, None)
+    return Writing(settings, stream, store, mark, rollup, retention, audit, writer, None, engine)
 
 
 async def _make_answering(
@@ -240,6 +247,7 @@ async def _make_answering(
         audit=AuditLog(accounts.database, settings.audit_days),
         registry=Registry.over(accounts.database, desk, Passwords(), _holds_events(questions)),
         pipelines=await open_pipelines(accounts),
+        pushing=Pushing(accounts.database, stream, settings.pipeline_bytes),
         limits=desk.limits,
         stream=stream,
         store=store,

@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 
 from service.ending import cancelled, first_of
-from service.errors import HeadraceError, StoreFenced
+from service.errors import StoreFenced
 from service.pipelines.members import Members, owner_of
 from service.pipelines.model import Assignment
 from service.pipelines.runner import Parts, Runner
@@ -18,6 +18,7 @@ from service.telemetry import log, pipelines_running
 
 BUCKET = "HEADRACE_PIPELINE_LEASES"
 LOOK_EVERY = 0.5
+"""Seconds between looks at what is wanted."""
 DRAIN_TIMEOUT = 10.0
 """Seconds that a pipeline has to finish what is under way."""
 _PAUSE_AFTER_TROUBLE = 1.0
@@ -36,7 +37,11 @@ class Engine:
     """Carries pipelines until it is told to stop."""
 
     def __init__(
-        self, parts: Parts, leases: Bucket, members: Members, lease_seconds: float = SECONDS
+        self,
+        parts: Parts,
+        leases: Bucket,
+        members: Members | None = None,
+        lease_seconds: float = SECONDS,
     ) -> None:
         self._parts = parts
         self._leases = leases
@@ -56,15 +61,15 @@ class Engine:
             while not stop.is_set():
                 try:
                     await self._look()
-                except (ConnectionError, HeadraceError) as error:
-                    log().warning("pipelines.not_looked", reason=str(error))
+                except Exception as error:  # whatever it is, what is carried goes on
+                    log().warning("pipelines.not_looked", reason=str(error) or repr(error))
                 await first_of(asyncio.sleep(LOOK_EVERY), stop.wait())
         finally:
             await self._end_all()
 
     async def _look(self) -> None:
         """Take up what is wanted and ours, end what is not, begin changed ones anew."""
-        members = await self._members.refresh()
+        members = await self._members.refresh() if self._members else [self._parts.holder]
         wanted = await self._parts.assignments.live()
         mine = {
             one.pipeline_id: one
@@ -121,6 +126,7 @@ class Engine:
         await asyncio.gather(*(self._end(p, c) for p, c in list(self._carried.items())))
         pipelines_running.set(0)
         try:
-            await self._members.leave()
+            if self._members:
+                await self._members.leave()
         except ConnectionError as error:
             log().warning("pipelines.not_left", reason=str(error))

@@ -70,12 +70,26 @@ class Outbound:
         """The frame up to which everything is done."""
         return self._position.sequence
 
+    async def begin(self, everything: bool) -> None:
+        """Find where it stands, before it is run. A new subscription begins where it is told to,
+        at the next record if nothing is said, or with `everything` that is on the bus.
+        """
+        mark, bus, since = self._way.mark, self._way.bus, self._subscription.since
+        if await mark.load() is None:
+            extent = await bus.extent()
+            first = extent.last
+            if since is not None:
+                first = await bus.before(since)
+            elif everything or self._subscription.backfill:
+                first = max(0, extent.first - 1)
+            await mark.move(Position(first))
+        self._position = mark.position
+
     async def run(self) -> None:
         """Write until told to stop. Raises ConnectorBroken when the target will not work, and
         StoreFenced when another worker carries the subscription.
         """
         try:
-            self._position = await self._trying.until_there(self._begin)
             await self._trying.until_done(self._open, TargetUnavailable)
             pause = _IDLE_PAUSE
             while not self._trying.stopped:
@@ -90,19 +104,6 @@ class Outbound:
             return
         finally:
             await self._close()
-
-    async def _begin(self) -> Position:
-        """Where the subscription stands; a new one's first position is noted at once."""
-        mark, subscription, bus = self._way.mark, self._subscription, self._way.bus
-        if (found := await mark.load()) is not None:
-            return found
-        if subscription.since is not None:
-            first = await bus.before(subscription.since)
-        else:
-            extent = await bus.extent()
-            first = extent.first - 1 if subscription.backfill else extent.last
-        await mark.move(Position(max(0, first)))
-        return mark.position
 
     async def _next(self) -> Sequence[Carried]:
         return await self._way.bus.read(self._position.sequence, _FRAMES)

@@ -4,6 +4,8 @@ A worker that was taken over meets the one that did, and stops. An operator who 
 subscription back is met in the same way, and followed.
 """
 
+from contextlib import suppress
+
 import msgspec
 
 from service.errors import StoreFenced
@@ -13,6 +15,7 @@ from service.stream.bucket import Bucket, Moved
 
 BUCKET = "HEADRACE_POSITIONS"
 OPERATOR = "operator"
+_BEGUN = "_begun"
 _ATTEMPTS = 20
 
 
@@ -120,6 +123,16 @@ class Positions:
             except Moved:
                 continue
         raise StoreFenced("the position moves too fast to be turned; try again")
+
+    async def have_begun(self, pipeline_id: str) -> bool:
+        """Whether the pipeline has carried anything yet."""
+        value, _ = await self._bucket.get(_key(pipeline_id, _BEGUN))
+        return value is not None
+
+    async def note_begun(self, pipeline_id: str) -> None:
+        """From now on a new subscription of the pipeline is one that came later."""
+        with suppress(Moved):
+            await self._bucket.put(_key(pipeline_id, _BEGUN), b"begun", 0)
 
     async def forget(self, pipeline_id: str) -> None:
         """Take the positions of a pipeline away."""

@@ -91,7 +91,10 @@ class Runner:
 
     async def _run(self) -> None:
         bus, refusals = await self._open()
-        carrying = [asyncio.create_task(part) for part in self._carrying(bus, refusals)]
+        ways = self._assignment.subscriptions
+        self._outbounds = [self._outbound(one, bus, refusals) for one in ways]
+        await self._begin()
+        carrying = [asyncio.create_task(part) for part in self._carrying(bus)]
         telling = asyncio.create_task(self._tell(bus))
         try:
             done, _ = await asyncio.wait(carrying, return_when=asyncio.FIRST_EXCEPTION)
@@ -111,11 +114,17 @@ class Runner:
         bus = await open_bus(broker, pipeline.pipeline_id, limits.bus_bytes)
         return bus, await open_refusals(broker, pipeline.pipeline_id, limits.refused_bytes)
 
-    def _carrying(self, bus: Bus, refusals: Refusals) -> Sequence[Coroutine[Any, Any, Any]]:
+    async def _begin(self) -> None:
+        """Find where every subscription stands; those that a pipeline begins with miss nothing."""
+        positions, pipeline = self._parts.positions, self._assignment.pipeline_id
+        begun = await positions.have_begun(pipeline)
+        for outbound in self._outbounds:
+            await outbound.begin(everything=not begun)
+        if not begun:
+            await positions.note_begun(pipeline)
+
+    def _carrying(self, bus: Bus) -> Sequence[Coroutine[Any, Any, Any]]:
         """The source, where there is one to be read, and each subscription."""
-        self._outbounds = [
-            self._outbound(one, bus, refusals) for one in self._assignment.subscriptions
-        ]
         return [*self._inbound(bus), *(one.run() for one in self._outbounds), self._stop.wait()]
 
     def _inbound(self, bus: Bus) -> Sequence[Coroutine[Any, Any, None]]:

@@ -239,6 +239,21 @@ class Settings:
         False,
         "`true` lets connectors reach hosts in private networks and on this machine.",
     )
+    pipeline_bytes: int = _setting(
+        "HEADRACE_PIPELINE_BYTES",
+        256 * 1024**2,
+        "Disk of each pipeline's bus; a full one stops the source, and loses nothing.",
+    )
+    pipeline_refused_bytes: int = _setting(
+        "HEADRACE_PIPELINE_REFUSED_BYTES",
+        64 * 1024**2,
+        "Disk of each pipeline's dead letters; without room for more it ends with an error.",
+    )
+    pipeline_give_up: float = _setting(
+        "HEADRACE_PIPELINE_GIVE_UP",
+        3600.0,
+        "How long a source or target may be away before its pipeline ends with an error.",
+    )
 
     # The stream
     stream_max_bytes: int = _setting(

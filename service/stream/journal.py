@@ -24,6 +24,9 @@ from service.stream.bucket import (
     Moved,
 )
 
+_REMEMBERS = 3600
+"""Seconds in which the name of an entry is recognised."""
+
 
 class JournalFull(Exception):
     """The journal, or its disk, takes no more now; nothing was kept."""
@@ -53,6 +56,7 @@ class Shape:
             "max_msgs_per_subject": self.each,
             "max_age": self.days * 86_400_000_000_000,
             "discard": "old" if self.rolling else "new",
+            "duplicate_window": _REMEMBERS * 1_000_000_000,
         }
 
 
@@ -108,7 +112,7 @@ class Journal:
     ) -> int:
         """Keep it and return its sequence. With `after` only if that is the sequence of the last
         entry of its subject (0: there is none), else Moved. What has the `name` of an entry that
-        was kept in the last minutes is not kept again.
+        was kept in the last hour is not kept again.
 
         Raises JournalFull and TooLarge; nothing was kept then.
         """

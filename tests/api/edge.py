@@ -280,6 +280,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         signing_tokens=None,
         registry=SimpleNamespace(**dict.fromkeys(Registry.__slots__)),
         pipelines=SimpleNamespace(**dict.fromkeys(Control.__slots__)),
+        pushing=None,
         partners=None,
         limits=LocalLimits(),
         environments=Environments(),

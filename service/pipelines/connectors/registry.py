@@ -13,6 +13,7 @@ from service.pipelines.connectors.http_api import (
     open_http_api,
 )
 from service.pipelines.connectors.http_push import HttpSource
+from service.pipelines.connectors.ingested import StreamSource, open_stream_source
 from service.pipelines.connectors.kafka_source import (
     KafkaSource,
     check_kafka_source,
@@ -78,6 +79,13 @@ KINDS: Mapping[str, Kind] = {
             open_target=open_postgres_target,
             check=check_postgres_target,
             topics=postgres_tables,
+        ),
+        Kind(
+            "STREAM_SOURCE",
+            "source",
+            StreamSource,
+            "The events that the environment takes in.",
+            open_source=open_stream_source,
         ),
         Kind(
             "WAREHOUSE_TARGET",

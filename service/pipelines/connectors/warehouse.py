@@ -17,6 +17,8 @@ from service.ingest import Ingest, Rejected
 from service.pipelines.connectors.protocol import Surroundings, Target
 from service.pipelines.model import Outgoing, Place, Refused
 
+PIPELINE = "_pipeline"
+"""The member of an event's metadata that says which pipeline wrote it."""
 MOST_EVENTS = 1000
 """Events of one request to ingest."""
 _FIELDS = frozenset({"event_id", "event_type", "user_id", "session_id", "timestamp", "priority"})
@@ -44,6 +46,7 @@ class _Warehouse:
     def __init__(self, config: WarehouseTarget, surroundings: Surroundings, ingest: Ingest) -> None:
         self._config = config
         self._tenant = surroundings.tenant
+        self._pipeline = surroundings.pipeline_id
         self._seed = f"{surroundings.tenant}\0{surroundings.subscription_id}"
         self._ingest = ingest
 
@@ -82,7 +85,10 @@ class _Warehouse:
             session_id=given.session_id,
             timestamp=given.timestamp or datetime.fromtimestamp(one.time / 1000, UTC),
             priority=given.priority,
-            metadata={"source": record.get("source") or self._config.source},
+            metadata={
+                "source": record.get("source") or self._config.source,
+                PIPELINE: self._pipeline,
+            },
             payload={k: v for k, v in record.items() if k not in _FIELDS and k != "source"},
             event_id=given.event_id or self._id(one),
         )
