@@ -5,12 +5,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
-
-from service.database import Database, heard
+from service.database import Database
 from service.errors import Conflict, IngestionUnavailable, NotFound
 from service.pipelines.bus import Broker, Bus, Frame, open_bus
-from service.pipelines.control.tables import connectors, pipelines
+from service.pipelines.control.receiving import source_within
 from service.pipelines.model import SourceMessage
 from service.stream.journal import JournalFull
 
@@ -55,14 +53,7 @@ class Pushing:
             raise IngestionUnavailable(f"the bus does not answer: {error}") from error
 
     async def _check(self, tenant: str, pipeline_id: str) -> None:
-        wanted = (
-            select(pipelines.c.state, connectors.c.type)
-            .join(connectors, connectors.c.id == pipelines.c.source_id)
-            .where(pipelines.c.id == pipeline_id, pipelines.c.environment_id == tenant)
-        )
-        with heard():
-            async with self._database.reading() as connection:
-                found = (await connection.execute(wanted)).first()
+        found = await source_within(self._database, tenant, pipeline_id)
         if found is None:
             raise NotFound("there is no such pipeline")
         if found.type != KIND:
