@@ -23,6 +23,7 @@ def look_after_pipelines(mine: Side, other: Side) -> None:
     assert {one["id"] for one in running} <= set(mine.pipelines)
     for pipeline in other.pipelines[-1:]:
         _are_strange(mine, f"{PIPELINES}/{pipeline}", _OF_A_PIPELINE)
+        assert _pushed(mine, pipeline) == 404
         _have_strange_parts(mine, _told(other, "GET", f"{PIPELINES}/{pipeline}"))
     _are_his_parts(mine, made)
     _run(mine, f"{PIPELINES}/{made['id']}")
@@ -139,6 +140,7 @@ def _run(mine: Side, one: str) -> None:
     """Start it, look at it, and let it be no more."""
     for step in ("start", "restart", "pause"):
         assert mine.call("POST", f"{one}/{step}", as_user=True).status_code == 202
+    assert _pushed(mine, one.rpartition("/")[2]) == 202
     for path in ("", "/status", "/versions", "/worker-config"):
         _told(mine, "GET", f"{one}{path}")
     _told(mine, "PATCH", one, json={"subscription_backfill": True})
@@ -192,6 +194,11 @@ def _are_strange(mine: Side, one: str, calls: list[tuple[str, str]]) -> None:
         body = {"json": {"name": "mine"}} if method in {"PATCH", "POST"} else {}
         answer = mine.call(method, one + path, as_user=True, **body)
         assert answer.status_code == 404, (method, path, answer.text)
+
+
+def _pushed(mine: Side, pipeline: str) -> int:
+    """How a record for this pipeline is answered, sent with his key."""
+    return mine.call("POST", f"/api/v1/pipelines/{pipeline}/records", json={"n": 1}).status_code
 
 
 def _told(mine: Side, method: str, path: str, **more: Any) -> Any:
