@@ -19,6 +19,7 @@ from service.publisher import Place, Publisher
 from service.receipts import Receipts
 from service.settings import Settings
 from service.telemetry import detailed, events_accepted, events_hinted, events_rejected, log
+from service.turns import Turns
 
 LARGEST_LEAD = 24 * 3600 * 1000
 """How far in the future (ms) an event's time may lie."""
@@ -92,6 +93,8 @@ class Ingest:
         self._publisher = publisher
         self._receipts = receipts
         self._settings = settings
+        self.turns = Turns()
+        """Whoever decodes records for `accept` takes his turn."""
         self._steps: Sequence[Callable[[_Take], None]] = (
             self._drop_control_characters,
             self._drop_impossible_times,

@@ -68,15 +68,17 @@ class Taking:
         caller = await self._gate.caller(headers, rule)
         ack_stored = _wants_stored(request.scope)
         decode = decoders[content_type(headers, *decoders)]
+        self._ingest.turns.look()
         body = await read_body(
             headers, request.receive, settings.max_body_bytes, settings.body_timeout
         )
-        records = decode(body, settings.strict)
-        if rule.tiered:
-            await count_events(request.scope, len(records))
-        accepting = self._ingest.accept(caller.tenant, records, _idempotency_key(headers))
-        del records, body  # they are freed before the stream answers, while still warm
-        verdict = await accepting
+        async with self._ingest.turns.turn(len(body)):
+            records = decode(body, settings.strict)
+            if rule.tiered:
+                await count_events(request.scope, len(records))
+            accepting = self._ingest.accept(caller.tenant, records, _idempotency_key(headers))
+            del records, body  # they are freed before the stream answers, while still warm
+            verdict = await accepting
         return Taken(verdict, await self._stored(verdict) if ack_stored else msgspec.UNSET)
 
     async def _stored(self, verdict: Verdict) -> bool:

@@ -82,16 +82,18 @@ class Arrivals:
         """Publish the good records and return when the stream keeps them."""
         settings, headers = self._settings, headers_of(request.scope)
         content_type(headers, JSON, _TEXT)
+        self._ingest.turns.look()
         body = await read_body(
             headers, request.receive, settings.max_body_bytes, settings.body_timeout
         )
-        document = _decoded(body)
-        named = _with_key(headers, protocol.key_of(document))
-        passage = await self._turnstile.admit(request.scope, await self._gate.known(named))
-        caller = await self._gate.caller(named, DROPS_IN)
-        records = _events(protocol, document, settings.strict)
-        await count_events(request.scope, len(records))
-        return Arrival(await self._ingest.accept(caller.tenant, records), passage)
+        async with self._ingest.turns.turn(len(body)):
+            document = _decoded(body)
+            named = _with_key(headers, protocol.key_of(document))
+            passage = await self._turnstile.admit(request.scope, await self._gate.known(named))
+            caller = await self._gate.caller(named, DROPS_IN)
+            records = _events(protocol, document, settings.strict)
+            await count_events(request.scope, len(records))
+            return Arrival(await self._ingest.accept(caller.tenant, records), passage)
 
 
 def _decoded(body: bytes) -> Any:

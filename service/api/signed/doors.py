@@ -90,11 +90,10 @@ class SignedDoors:
 
     async def _take(self, request: Request[Any, Any, Any], kind: Kind) -> Answer:
         token, body = await self._signed(request)
-        tenant = token.environment_id
-        # Not kept here: the events are freed before the stream answers, while still warm.
-        verdict = await self._desk.ingest.accept(
-            tenant, await self._events(kind, token, body), whole=True
-        )
+        tenant, ingest = token.environment_id, self._desk.ingest
+        async with ingest.turns.turn(len(body)):
+            # Not kept here: the events are freed before the stream answers, while still warm.
+            verdict = await ingest.accept(tenant, await self._events(kind, token, body), whole=True)
         if verdict.rejected:
             raise Faulty(_faults(kind, verdict))
         return json_answer(200, self._received(kind, token, verdict))
@@ -113,6 +112,7 @@ class SignedDoors:
         await desk.limits.take(self._limit, token.id)
         _check_media(headers)
         settings = desk.settings
+        desk.ingest.turns.look()
         body = await read_body(
             headers, request.receive, settings.max_body_bytes, settings.body_timeout
         )
