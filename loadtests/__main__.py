@@ -21,6 +21,7 @@ from loadtests.freshness import freshness
 from loadtests.idle import idle
 from loadtests.ingestion import LEAST_EVENTS, SUSTAINED, batches, singles
 from loadtests.live import live
+from loadtests.overload import overload
 from loadtests.processes import Failed, allow_many_files, headrace
 from loadtests.questions import cached, pollers, uncached
 from loadtests.scale import SCALES, Scale
@@ -85,6 +86,7 @@ async def _events_in(scale: Scale) -> list[Figure]:
             *await _told("signed batches", lambda: signed(scale, service, folder)),
             *await _told("freshness", lambda: freshness(scale, service, _maximum(sent))),
             *await _told("live answers", lambda: live(scale, service)),
+            *await _told("overload", lambda: overload(scale, service, _maximum(sent))),
         ]
 
 

@@ -27,6 +27,8 @@ from loadtests.signed_bodies import SignedEvents
 
 SAMPLE_SECONDS = 0.5
 _Requests = Question | Events | SignedEvents
+_COME_AGAIN = {"429", "503"}
+"""Refusals that have to say when to come again."""
 _AT_STORE = re.compile(rb"server-timing: store;dur=([\d.]+)")
 
 
@@ -168,7 +170,9 @@ class _Run:
             if self._mark and self._mark in answer:
                 self._marked += 1
         else:
-            self._errors[answer[9:12].decode("latin-1")] += 1
+            status = answer[9:12].decode("latin-1")
+            again = status not in _COME_AGAIN or answer.find(b"\r\nretry-after: ", 0, end) >= 0
+            self._errors[status if again else f"{status} without Retry-After"] += 1
         if self._load.rate is None:
             self._send_next(connection)
         elif self._overdue:

@@ -77,7 +77,7 @@ async def batches(scale: Scale, service: Subject) -> list[Figure]:
                 await service.carry(**load, seconds=scale.sustained, most=scale.most_batches),
             )
         receipt = msgspec.json.decode(sent.last)["data"]["receipt"]
-        until = await _all_counted(client, receipt, before + sent.answered * EVENTS)
+        until = await all_counted(client, receipt, before + sent.answered * EVENTS)
     watch.before = before
     return _batch_figures(sent, until, watch, limit, ceiling.rate * EVENTS)
 
@@ -129,7 +129,7 @@ async def counted(client: Client, after: str | None = None) -> int:
     return metrics.total_events
 
 
-async def _all_counted(client: Client, receipt: str, expected: int) -> float:
+async def all_counted(client: Client, receipt: str, expected: int) -> float:
     """When everything was counted. Raises Failed when it is not what was acknowledged."""
     deadline = time.monotonic() + 60
     while (total := await counted(client, receipt)) != expected:
