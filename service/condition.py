@@ -1,5 +1,6 @@
 """How far the store of a running process is, for whoever asks how the service is doing."""
 
+import httpx2
 import msgspec
 
 from service.events import now_ms
@@ -18,6 +19,20 @@ class Condition(msgspec.Struct, rename="camel"):
     """Up to where the store has the stream."""
     message_time: int
     """When the stream took the last message that is stored."""
+
+
+class _Answer(msgspec.Struct):
+    data: Condition
+
+
+async def condition_in(client: httpx2.AsyncClient) -> Condition:
+    """What a running service says, over its route for operators.
+
+    Raises httpx2.HTTPError when it does not answer, msgspec.MsgspecError for another program.
+    """
+    answer = await client.get("/-/condition")
+    answer.raise_for_status()
+    return msgspec.json.decode(answer.content, type=_Answer).data
 
 
 async def condition_of(store: Migratable, pid: int) -> Condition:

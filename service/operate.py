@@ -174,11 +174,7 @@ async def _operator(settings: Settings) -> AsyncIterator[_Operator]:
         async with _opened(settings) as service:
             yield _Here(service)
         return
-    headers = {"authorization": f"Bearer {there.operator_token}"}
-    trust = running.trusted(there.certificate)
-    async with httpx2.AsyncClient(
-        base_url=there.url, headers=headers, timeout=_TIMEOUT, verify=trust
-    ) as client:
+    async with running.calling(there, _TIMEOUT) as client:
         yield _There(client)
 
 

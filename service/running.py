@@ -5,6 +5,7 @@ import ssl
 from contextlib import suppress
 from pathlib import Path
 
+import httpx2
 import msgspec
 
 from service.errors import NotRunning
@@ -36,6 +37,13 @@ def trusted(certificate: str) -> ssl.SSLContext | bool:
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
+
+
+def calling(there: Running, patience: float) -> httpx2.AsyncClient:
+    """A client of a service of ours, as its operator."""
+    headers = {"authorization": f"Bearer {there.operator_token}"}
+    trust = trusted(there.certificate)
+    return httpx2.AsyncClient(base_url=there.url, headers=headers, timeout=patience, verify=trust)
 
 
 def write(data_dir: Path, running: Running, name: str = API) -> None:

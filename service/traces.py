@@ -1,6 +1,6 @@
-"""Traces: one from a request, over the stream, to the insert. Off unless `begin` was called.
+"""Traces: one from a request, over the stream, to the insert. Off outside of `traced`.
 
-While it is off, what needs OpenTelemetry is not imported, and what is asked here costs a look at a name.
+While it is off, what needs OpenTelemetry is not imported, and asking here costs a look at a name.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

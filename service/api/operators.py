@@ -18,6 +18,7 @@ from service import dead_letters
 from service.api.answers import Answer, Success, headers_of, iso, json_answer
 from service.api.guards import OPEN, OPERATOR, key_of
 from service.api.openapi import Said, change, data, document, read, refusal, text_parameter
+from service.api.still import Still
 from service.condition import Condition, condition_of
 from service.errors import InvalidInput, Unauthenticated
 from service.inspection import inspect
@@ -90,6 +91,7 @@ class Operators:
         return [
             *read("/-/verify", self.verify, _VERIFY),
             *read("/-/condition", self.condition, _CONDITION),
+            change("POST", "/-/still", self.hold_still, _STILL),
             *read("/-/dead-letters", self.list_letters, _LIST),
             change("POST", "/-/dead-letters/{number:str}/replay", self.replay, _CHANGE),
             change("DELETE", "/-/dead-letters/{number:str}", self.discard, _CHANGE),
@@ -105,6 +107,11 @@ class Operators:
         """Say how far the store is; `headrace doctor` asks."""
         self._admit(request)
         return json_answer(200, Success(data=await condition_of(self._store, os.getpid())))
+
+    async def hold_still(self, request: Request[Any, Any, Any]) -> Answer:
+        """Write nothing to the event store while the caller stays; `headrace backup` asks."""
+        self._admit(request)
+        return Still(self._store)
 
     async def list_letters(self, request: Request[Any, Any, Any]) -> Answer:
         """List the dead letters."""
@@ -161,6 +168,15 @@ _CONDITION = Said(
     "operators",
     OPERATOR,
     [data(200, Condition, "How far the store is."), _REFUSED, refusal(503, "The store is away.")],
+)
+_STILL = Said(
+    "operators",
+    OPERATOR,
+    [
+        document(200, str, "A line when nothing is written any more.", media_type="text/plain"),
+        _REFUSED,
+        refusal(409, "The event store is a server."),
+    ],
 )
 _LIST = Said("operators", OPERATOR, [data(200, DeadLetterList, "The dead letters."), _REFUSED])
 _CHANGE = Said(

@@ -2,14 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 
 from service.bootstrap.engines import open_event_store, open_shared
 from service.bootstrap.place import hold, secret_of
 from service.database import Database, open_database
-from service.migrate import Migratable
+from service.migrate import Migratable, migrate
+from service.plan import STORED
 from service.settings import Settings
 from service.shared.protocol import Shared
-from service.stream.nats_child import syncs_always, url_in
+from service.storage.duckdb import DuckDBStore
+from service.storage.protocol import Group
+from service.stream.nats_child import NatsChild, syncs_always, url_in
 
 
 @asynccontextmanager
@@ -41,6 +46,33 @@ async def looked_at_shared(settings: Settings) -> AsyncIterator[Shared]:
         shared = open_shared(settings, secret_of(settings), parts)
         assert shared
         yield shared
+
+
+@asynccontextmanager
+async def embedded_broker(folder: Path) -> AsyncIterator[str]:
+    """The broker of a folder, started for the block; where it is reached."""
+    child = NatsChild(folder)
+    await child.start()
+    try:
+        yield child.url
+    finally:
+        await child.stop()
+
+
+async def adopt_stream(settings: Settings, created: str) -> None:
+    """Have the embedded store take the stream made at `created` for the one that it has read.
+
+    What is not the same all the same, the writer notices by the id of the last stored message.
+    """
+    store = DuckDBStore.open(settings.data_dir / "events.duckdb", settings.duckdb_memory)
+    try:
+        await migrate(store)
+        stored = await store.progress()
+        if stored.epoch:
+            adopted = replace(stored, stream_created=created)
+            await store.append(Group(STORED.empty_table(), stored, adopted))
+    finally:
+        await store.close()
 
 
 def stream_url(settings: Settings) -> str:

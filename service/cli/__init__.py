@@ -2,6 +2,7 @@
 
 from service.cli import (
     audit,
+    backup,
     customers,
     dead_letters,
     deliver,
@@ -34,6 +35,8 @@ for _command in (
     events.replay,
     service.verify,
     doctor.doctor,
+    backup.backup,
+    backup.restore,
     service.settings,
     service.migrate,
     events.export_events,

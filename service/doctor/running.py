@@ -7,7 +7,7 @@ import httpx2
 import msgspec
 
 from service import running
-from service.condition import Condition
+from service.condition import Condition, condition_in
 from service.doctor.clocks import compare
 from service.doctor.remark import Part, Remark
 from service.errors import NotRunning
@@ -42,7 +42,7 @@ async def examine_running(
 
 async def _readiness(there: Running) -> Remark:
     try:
-        async with _calling(there) as client:
+        async with running.calling(there, _PATIENCE) as client:
             answer = await client.get("/api/ready")
     except httpx2.HTTPError as error:
         said = f"{there.url} does not answer: {error or type(error).__name__}"
@@ -108,17 +108,5 @@ _STANDS = (
 
 
 async def _condition(api: Running) -> Condition:
-    async with _calling(api) as client:
-        answer = await client.get("/-/condition")
-    answer.raise_for_status()
-    return msgspec.json.decode(answer.content, type=_Answer).data
-
-
-class _Answer(msgspec.Struct):
-    data: Condition
-
-
-def _calling(there: Running) -> httpx2.AsyncClient:
-    headers = {"authorization": f"Bearer {there.operator_token}"}
-    trust = running.trusted(there.certificate)
-    return httpx2.AsyncClient(base_url=there.url, headers=headers, timeout=_PATIENCE, verify=trust)
+    async with running.calling(api, _PATIENCE) as client:
+        return await condition_in(client)

@@ -27,7 +27,8 @@ Fields = Mapping[str, str]
 class Customer(msgspec.Struct, rename="camel"):
     """A customer as last told. `profile` and each of `attributes` is a JSON object as it came.
 
-    `attributes` is unset in a page. `as_of` is the time that the profile itself gives, `received_at` when it came in.
+    `attributes` is unset in a page. `as_of` is the time that the profile itself gives,
+    `received_at` when it came in.
     """
 
     user_id: str

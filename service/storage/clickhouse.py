@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service import crash
-from service.errors import AnalyticsUnavailable, QuestionTooBig, StoreFenced
+from service.errors import AnalyticsUnavailable, Conflict, QuestionTooBig, StoreFenced
 from service.storage.cluster import on_all_shards
 from service.storage.ledger import Entry, Ledger
 from service.storage.mark import Mark
@@ -194,6 +195,9 @@ class ClickHouseStore:
         if record:
             crash.point("migrate.before_note")
             await self.execute(record)
+
+    def still(self) -> AbstractAsyncContextManager[None]:
+        raise Conflict("ClickHouse cannot be held still from here: it has backups of its own")
 
     async def keep_up(self, mark: Mark) -> None:
         """Advance the mark as another process moves the ledger; until cancelled."""

@@ -120,6 +120,11 @@ class DuckDBStore:
             self._maintenance, lambda connection: _define(connection, definition, record)
         )
 
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        async with self._append.borrow_all(), self._maintenance.borrow_all():
+            yield
+
     async def ping(self) -> None:
         await self.fetch(Statement("ping", {}))
 

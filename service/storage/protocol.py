@@ -1,6 +1,7 @@
 """What the two roads need of an event store: append on one, fetch on the other."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -126,6 +127,13 @@ class EventStore(Protocol):
 
     async def execute(self, *statements: Statement) -> None:
         """Carry out maintenance (rollups, erasure) in one transaction, apart from `append`."""
+        ...
+
+    def still(self) -> AbstractAsyncContextManager[None]:
+        """Nothing is written in the block; who wants to waits for its end.
+
+        Raises Conflict where the engine is a server, which others write to.
+        """
         ...
 
     async def ping(self) -> None:

@@ -47,8 +47,8 @@ NOBODY_S = {
     ],
     "is for the operator, and of the whole installation": [
         "GET /-/verify", "GET /-/dead-letters", "POST /-/dead-letters/{number}/replay",
-        "DELETE /-/dead-letters/{number}", "GET /-/export", "GET /-/export/rows",
-        "GET /-/export/sums", "GET /-/condition", "POST /-/import",
+        "DELETE /-/dead-letters/{number}", "GET /-/condition", "POST /-/still",
+        "GET /-/export", "GET /-/export/rows", "GET /-/export/sums", "POST /-/import",
     ],
 }  # fmt: skip
 """Operations that no tenant does with what is his, by the reason."""
