@@ -22,7 +22,7 @@ def backup(folder: Path) -> None:
     For example:
       headrace backup /backups/2026-01-31
     """
-    from service.backup.making import backup
+    from service.moving.backup.making import backup
 
     sys.exit(asyncio.run(backup(settings_here(), folder, Console())))
 
@@ -36,6 +36,6 @@ def restore(folder: Path) -> None:
     For example:
       HEADRACE_DATA_DIR=/var/lib/headrace headrace restore /backups/2026-01-31
     """
-    from service.backup.restoring import restore
+    from service.moving.backup.restoring import restore
 
     sys.exit(asyncio.run(restore(settings_here(), folder, Console())))

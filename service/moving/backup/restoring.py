@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from service.backup.bar import shown
-from service.backup.making import refuse_servers
-from service.backup.manifest import Held, Manifest, Sheet, check, digest_of, pieces_of, read
 from service.bootstrap.looking import adopt_stream, embedded_broker
 from service.errors import TransferFailed
+from service.moving.backup.bar import shown
+from service.moving.backup.making import refuse_servers
+from service.moving.backup.manifest import Held, Manifest, Sheet, check, digest_of, pieces_of, read
 from service.settings import Settings
 from service.stream import subjects
 from service.stream.snapshots import snapshots_of

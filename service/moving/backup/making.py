@@ -19,12 +19,12 @@ import msgspec
 from rich.console import Console
 
 from service import __version__, running
-from service.backup.bar import shown
-from service.backup.manifest import NAME, Held, Manifest, Sheet, copy
 from service.bootstrap.looking import embedded_broker, stream_url
 from service.bootstrap.place import hold
 from service.condition import condition_in
 from service.errors import NotRunning, SettingsError, TransferFailed
+from service.moving.backup.bar import shown
+from service.moving.backup.manifest import NAME, Held, Manifest, Sheet, copy
 from service.running import Running
 from service.settings import Settings
 from service.stream import subjects
