@@ -5,6 +5,6 @@ SELECT
     CAST(to_json(numbers) AS VARCHAR) AS numbers
 FROM events
 WHERE position > {after:UInt64} AND position <= {until:UInt64}
-    AND ({tenant:String} = '' OR tenant = {tenant:String})
+    AND ({tenant:String} = '' OR tenant = {tenant:String}) AND tenant <> {apart:String}
     AND timestamp >= {start:Int64} AND timestamp < {end:Int64}
 ORDER BY position, ordinal

@@ -99,7 +99,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
     questions, receipts, mark = service.questions, service.receipts, service.mark
     settings = service.settings
     asking = Asking(gate, receipts, mark, service.settings.cache_seconds)
-    health = Health(service.started_at, service.ready, _pings(service))
+    health = Health(service.started_at, service.ready, _pings(service), service.canary)
     taking = Taking(gate, service.ingest, mark, service.settings)
     arrivals = Arrivals(gate, turnstile, service.ingest, service.settings)
     audience = Audience(

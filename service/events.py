@@ -31,6 +31,10 @@ Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 Priority = Annotated[int, msgspec.Meta(ge=1, le=10)]
 
 
+CANARY = "canary"
+"""The tenant of the service's own events (`service/canary.py`). No environment has this id."""
+
+
 class Event(msgspec.Struct, kw_only=True, gc=False):
     """Something that happened. Faces decode into it or into a subclass with their own names.
 

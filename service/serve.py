@@ -21,7 +21,7 @@ import uvloop
 from service import running
 from service.app import create_app
 from service.bootstrap import Answering, open_answering, operator_token
-from service.ending import ToldToEnd, first_of, opened, told_to_end
+from service.ending import ToldToEnd, cancelled, first_of, opened, told_to_end
 from service.server import (
     GRACE,
     Server,
@@ -294,7 +294,9 @@ async def _serve(
     serving = asyncio.create_task(server.serve([listener]), name="server")
     await first_of(server.listens.wait(), asyncio.shield(serving))
     tie.write(_READY)
+    flying = asyncio.create_task(service.canary.keep(), name="canary")
     await first_of(stop.wait(), leave.wait(), asyncio.shield(serving))
+    await cancelled(flying)
     server.linger = 0.0 if stop.is_set() else LINGER
     server.should_exit = True
     await serving

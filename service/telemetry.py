@@ -36,9 +36,9 @@ def _gauge(
     name: str,
     about: str,
     *labels: str,
-    over: Literal["livesum", "livemostrecent"] = "livemostrecent",
+    over: Literal["livesum", "livemax", "livemostrecent"] = "livemostrecent",
 ) -> Gauge:
-    """Of processes that share a port: all added up, or what was measured last."""
+    """Of processes that share a port: all added up, the highest, or what was measured last."""
     return Gauge(name, about, labels, registry=registry, multiprocess_mode=over)
 
 
@@ -95,6 +95,14 @@ lag_events = _gauge(
     "headrace_lag_events", "Events in them; of more than 16 messages as many each as in the first."
 )
 lag_seconds = _gauge("headrace_lag_seconds", "Age of the oldest of them; 0 when there is none.")
+canary_age_seconds = _gauge(
+    "headrace_canary_age_seconds",
+    "Since the newest event of the service's own that is counted was sent; of the worst process.",
+    over="livemax",
+)
+canary_seconds = _timer(
+    "headrace_canary_seconds", "From sending an event of the service's own to finding it counted."
+)
 dead_letters_kept = _gauge(
     "headrace_dead_letters_kept", "Dead letters that wait for somebody to look at them."
 )

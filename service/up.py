@@ -77,17 +77,20 @@ async def _serve(
     working = asyncio.create_task(work_and_carry(service, stop_writing), name="worker")
     stopping = asyncio.create_task(stop.wait())
     after = asyncio.create_task(_when_started(server, service, afterwards))
+    flying = asyncio.create_task(service.canary.keep(), name="canary")
     try:
         await asyncio.wait({serving, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         after.cancel()
+        flying.cancel()
         server.should_exit = True
         await serving
         stop_writing.set()
         await working
     finally:
-        for task in (serving, working, stopping, after):
+        tasks = (serving, working, stopping, after, flying)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(serving, working, stopping, after, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _when_started(server: Server, service: Service, afterwards: Afterwards) -> None:

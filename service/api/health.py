@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 from litestar import Request
@@ -18,6 +18,15 @@ from service.telemetry import part_up
 
 CRITICAL = ("store", "stream")
 """Without these nothing is taken in or answered; without the others most things are."""
+
+
+class Flying(Protocol):
+    """An event of the service's own on its way, again and again."""
+
+    @property
+    def age(self) -> float | None: ...
+
+    def is_late(self) -> bool: ...
 
 
 class Part(msgspec.Struct):
@@ -36,10 +45,15 @@ class HealthReport(msgspec.Struct):
     services: dict[str, Part]
 
 
-class Readiness(msgspec.Struct):
-    """Whether this process can do its work."""
+class Readiness(msgspec.Struct, rename="camel"):
+    """Whether this process can do its work.
+
+    `canary_age`: seconds since the newest event of the service's own that is counted was sent; null
+    in a process that sends none.
+    """
 
     ready: bool
+    canary_age: float | None = None
 
 
 class Liveness(msgspec.Struct):
@@ -72,8 +86,13 @@ class Health:
     """
 
     def __init__(
-        self, started_at: float, migrated: Callable[[], bool], pings: Mapping[str, Ping]
+        self,
+        started_at: float,
+        migrated: Callable[[], bool],
+        pings: Mapping[str, Ping],
+        canary: Flying | None = None,
     ) -> None:
+        self._canary = canary
         self._started_at = started_at
         self._migrated = migrated
         self._checks = {name: Check(name, ping) for name, ping in pings.items()}
@@ -101,9 +120,11 @@ class Health:
         return json_answer(503 if status == "unhealthy" else 200, report)
 
     async def ready(self, request: Request[Any, Any, Any]) -> Answer:
-        """True once migrations ran, while the store and the stream answer."""
+        """True once migrations ran, while store and stream answer and events are counted."""
         ready = self._migrated() and _overall(await self._parts()) != "unhealthy"
-        return json_answer(200 if ready else 503, Readiness(ready))
+        late = self._canary is not None and self._canary.is_late()
+        age = self._canary.age if self._canary else None
+        return json_answer(200 if ready and not late else 503, Readiness(ready and not late, age))
 
     async def live(self, request: Request[Any, Any, Any]) -> Answer:
         """Touches no dependency."""

@@ -14,6 +14,7 @@ from service.accounts.sign_in import SignIn
 from service.accounts.signatures import Signatures
 from service.accounts.signing_tokens import SigningTokens
 from service.accounts.tickets import Tickets
+from service.canary import Canary
 from service.database import Database
 from service.erasure.asking import Forgetting
 from service.ingest import Ingest
@@ -78,6 +79,8 @@ class Answering:
     operator_token: str
     started_at: float
     """Unix time in seconds."""
+    canary: Canary
+    """To be kept flying while this process serves."""
     follows: Callable[[], bool]
     """Whether this process hears what the store has."""
 

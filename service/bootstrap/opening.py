@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -33,10 +33,12 @@ from service.bootstrap.engines import (
 )
 from service.bootstrap.opened import Answering, Service, Turns, Writing
 from service.bootstrap.place import hold, operator_token_of, secret_of, this_process
+from service.canary import DAYS_KEPT, Canary
 from service.database import Database, is_current, upgrade
 from service.erasure.asking import Forgetting
 from service.erasure.carrying_out import Eraser
 from service.errors import DataDirectoryBusy
+from service.events import CANARY
 from service.following import Following
 from service.hints import Hints
 from service.ingest import Ingest
@@ -52,7 +54,7 @@ from service.query.saved.definition import KEPT
 from service.query.saved.shelf import Shelf
 from service.query.share import Share
 from service.receipts import Receipts
-from service.retention import Retention
+from service.retention import ReadDays, Retention
 from service.rollup import Rollup
 from service.settings import Settings
 from service.storage.clickhouse import ClickHouseStore
@@ -197,7 +199,8 @@ async def _make_writing(settings: Settings, database: Database, backing: _Backin
         return Writer(stream, store, moves, settings, eraser)
 
     environments = Environments(database)
-    retention = Retention(store, rollup, environments.days_kept, read_gone=environments.deleted)
+    days_kept = _and_canaries(environments.days_kept)
+    retention = Retention(store, rollup, days_kept, read_gone=environments.deleted)
     audit = AuditLog(database, settings.audit_days)
     publisher = Publisher(stream, mark, Hints(), settings)
     ingest = Ingest(publisher, Receipts(secret_of(settings)), settings)
@@ -210,6 +213,15 @@ async def _make_writing(settings: Settings, database: Database, backing: _Backin
     writer = new_writer(mark)
     await writer.begin()
     return Writing(settings, stream, store, mark, rollup, retention, audit, writer, None, engine)
+
+
+def _and_canaries(read_days: ReadDays) -> ReadDays:
+    """How many days environments keep their events, and how many the service keeps its own."""
+
+    async def read() -> Mapping[str, int]:
+        return {**await read_days(), CANARY: DAYS_KEPT}
+
+    return read
 
 
 async def _make_answering(
@@ -234,6 +246,7 @@ async def _make_answering(
     hints = Hints(writer.near_net if writer else None, shared=shared)
     publisher = Publisher(stream, mark, hints, settings)
     questions = Questions(store, stream, cache, settings, mark)
+    ingest = Ingest(publisher, receipts, settings)
     return Answering(
         settings=settings,
         database=accounts.database,
@@ -255,7 +268,7 @@ async def _make_answering(
         mark=mark,
         rollup=backing.rollup,
         receipts=receipts,
-        ingest=Ingest(publisher, receipts, settings),
+        ingest=ingest,
         questions=questions,
         customers=Customers(store, settings.query_timeout),
         forgetting=Forgetting(Erasures(accounts.database), store, stream, mark),
@@ -267,6 +280,7 @@ async def _make_answering(
         way=_way(settings, accounts, backing),
         operator_token=operator_token_of(settings, secret),
         started_at=time.time(),
+        canary=Canary(ingest, store, settings.canary_seconds, settings.canary_late),
         follows=await _follow(parts, backing, writer),
     )
 

@@ -26,7 +26,7 @@ from service.telemetry import configure_logs
 from service.transfer.outgoing import Choice, Extent, Source, Stored, Window
 
 ENGINES = ("duckdb", "clickhouse")
-_EVERYTHING = Choice()
+_EVERYTHING = Choice(canaries=True)
 
 
 async def move(settings: Settings, giver: str, taker: str, console: Console) -> int:

@@ -287,6 +287,18 @@ class Settings:
         "HEADRACE_DUCKDB_MEMORY", "288MB", "Memory limit of the embedded event store."
     )
 
+    # The canary
+    canary_seconds: float = _setting(
+        "HEADRACE_CANARY_SECONDS",
+        10.0,
+        "How often each API process sends an event of its own and looks for it; 0: never.",
+    )
+    canary_late: float = _setting(
+        "HEADRACE_CANARY_LATE",
+        300.0,
+        "Age of the newest one found at which the process is not ready any more; 0: it stays so.",
+    )
+
     # Questions
     cache_seconds: float = _setting(
         "HEADRACE_CACHE_SECONDS", 10.0, "How long a metrics answer is served from the cache."

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 import pyarrow as pa
 
+from service.events import CANARY
 from service.plan import STORED
 from service.storage.protocol import EventStore, Progress, Statement
 
@@ -22,16 +23,20 @@ _decode_numbers = msgspec.json.Decoder(dict[str, float]).decode
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Which events: of one environment (or all, when empty), `start` <= event time < `end`."""
+    """Which events: of one environment (or all, when empty), `start` <= event time < `end`.
+
+    The service's own are left out where they are not asked for.
+    """
 
     environment: str = ""
     start: int = -EVER
     end: int = EVER
+    canaries: bool = False
 
     def values(self, after: int, until: int) -> dict[str, str | int]:
         """The parameters of a statement about these events between two positions."""
-        stretch = {"after": after, "until": until}
-        return {"tenant": self.environment, "start": self.start, "end": self.end, **stretch}
+        whose = {"tenant": self.environment, "apart": "" if self.canaries else CANARY}
+        return {**whose, "start": self.start, "end": self.end, "after": after, "until": until}
 
 
 class Window(msgspec.Struct, frozen=True):

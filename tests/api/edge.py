@@ -296,6 +296,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         shared=None,
         way=SimpleNamespace(store=None),
         operator_token="operator",
+        canary=None,
         started_at=time.time(),
         ready=lambda: True,
     )

@@ -35,11 +35,13 @@ HOUR = 3_600_000
 START = int(NOON.timestamp() * 1000) - HOUR // 2
 VALUES = {
     "tenant": TENANT,
+    "apart": "",
     "start": START,
     "end": START + 2 * HOUR,
     "beyond": START + 3 * HOUR,
     "event_type": "",
     "user_id": "",
+    "sender": "ada",
     "limit": 2,
     "origin": START,
     "slot": HOUR,

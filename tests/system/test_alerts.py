@@ -5,6 +5,7 @@ The rules and jobs are those of `deploy/`; alerts do not wait (`for:`), and scra
 
 import asyncio
 import os
+import re
 import signal
 import threading
 import time
@@ -105,8 +106,10 @@ class Scene:
 def scene(tmp_path_factory, postgres) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("watched")
     small = {"HEADRACE_STREAM_MAX_BYTES": str(SMALL_STREAM), "HEADRACE_PUBLISH_TIMEOUT": "3"}
+    impatient = {"HEADRACE_QUERY_TIMEOUT": "20", "HEADRACE_CANARY_LATE": "20"}
+    small["HEADRACE_CANARY_SECONDS"] = "3"
     with a_cluster(folder, postgres) as cluster:
-        api, writer = cluster.api(workers=2, HEADRACE_QUERY_TIMEOUT="20", **small), cluster.writer()
+        api, writer = cluster.api(workers=2, **impatient, **small), cluster.writer()
         writer.start(**small)
         api.start()
         jobs = {"headrace-api": api, "headrace-worker": writer}
@@ -123,21 +126,26 @@ def test_it_scrapes_both_halves_and_nothing_fires(scene: Scene):
     assert sent.status_code == 202
     scene.ask()
     value = scene.prometheus.value
-    wait_for(lambda: value("sum(headrace_events_stored_total)") == 1, within=60)
-    wait_for(lambda: value("sum(headrace_events_accepted_total)") == 1, within=60)
+    for series in ("headrace_events_accepted_total", "headrace_events_stored_total"):
+        wait_for(lambda series=series: (value(f"sum({series})") or 0) >= 1, within=60)
     wait_for(lambda: scene.prometheus.firing().keys() <= BY_SLOWNESS, within=60)
 
 
 def test_a_worker_that_dies_leaves_what_it_counted_and_takes_what_it_measured(scene: Scene):
     folder = scene.api.data_dir / f"telemetry-{scene.api.port}"
-    [victim, _] = measuring(folder)
+    before, [victim, _] = accepted(scene.api), measuring(folder)
     os.kill(victim, signal.SIGKILL)
     wait_for(lambda: len(measuring(folder) - {victim}) == 2, within=60)
     assert victim not in measuring(folder)
     assert (folder / f"counter_{victim}.db").exists()
-    told = scene.api.get("/-/metrics").text
-    assert "headrace_events_accepted_total 1.0" in told
-    assert "headrace_lag_messages 0.0" in told
+    assert accepted(scene.api) >= before
+
+
+def accepted(api: ApiProcesses) -> float:
+    """How many events the workers have taken, as one of them tells."""
+    found = re.search(r"^headrace_events_accepted_total (.*)$", api.get("/-/metrics").text, re.M)
+    assert found
+    return float(found[1])
 
 
 def measuring(folder: Path) -> set[int]:
@@ -230,8 +238,11 @@ def the_broker_dies(scene: Scene) -> Iterator[Doing]:
 
 @contextmanager
 def the_writer_hangs(scene: Scene) -> Iterator[Doing]:
+    """Every part answers, but nothing is counted: who sends events to be counted is told."""
     with scene.frozen(scene.writer):
         yield scene.send
+        wait_for(lambda: scene.api.get("/api/ready").status_code == 503)
+        assert scene.api.get("/api/health").json()["status"] == "healthy"
 
 
 @contextmanager
@@ -288,7 +299,10 @@ CAUSES = {
         *("HeadraceQuestionsFail", "HeadraceErrors"),
     ],
     the_broker_dies: ["HeadraceIngestRefused", "HeadraceSlowAcknowledgement"],
-    the_writer_hangs: ["HeadraceStoreBehind", "HeadraceNobodyWrites", "HeadraceDown"],
+    the_writer_hangs: [
+        *("HeadraceStoreBehind", "HeadraceNobodyWrites"),
+        *("HeadraceDown", "HeadraceCanaryLate"),
+    ],
     a_message_is_deleted: ["HeadraceStreamGap"],
     more_comes_than_is_forgotten: ["HeadraceStreamAlmostFull"],
     the_stream_is_made_anew: ["HeadraceStreamRolledBack"],
