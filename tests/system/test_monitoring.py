@@ -64,7 +64,16 @@ def test_each_alert_has_a_runbook_that_says_three_things_and_none_is_left_over()
 def test_the_dashboard_has_its_rows_and_no_panel_lies_on_another():
     shown = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
     rows = [panel["title"] for panel in shown if panel["type"] == "row"]
-    for wanted in ("Doors", "Stream", "Writer", "Store", "Cache", "Questions", "Limits and keys"):
+    for wanted in (
+        "Doors",
+        "Stream",
+        "Writer",
+        "Store",
+        "Cache",
+        "Questions",
+        "Limits and keys",
+        "Pipelines",
+    ):
         assert wanted in rows
     cells = [cell for panel in shown for cell in _cells(panel["gridPos"])]
     assert len(cells) == len(set(cells))
