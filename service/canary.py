@@ -2,7 +2,7 @@
 
 It comes in by ingest, lies on the stream, is stored by whoever writes, and is found by a question
 to the store: its age says whether events are being counted, whatever each part says of itself. Its
-tenant is no environment, so that nobody's answer counts it (docs/decisions/0023).
+tenant is no environment, so that nobody's answer counts it (docs/decisions/0024).
 """
 
 import asyncio
