@@ -64,6 +64,7 @@ from service.api.thedata.pushed import PushDoor
 from service.api.thedata.sources import SourceRoutes
 from service.api.threshold import Threshold
 from service.api.transfers import Transfers
+from service.api.uploads.routes import UploadRoutes
 from service.bootstrap import Answering, Writing
 from service.dashboard.pages import dashboard_routes
 from service.gauges import Gauges
@@ -117,6 +118,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *SavedRoutes(gate, turnstile, asking, service.saved, service.shelf).routes(),
         *CustomerRoutes(gate, service.customers).routes(),
         *ErasureRoutes(gate, turnstile, service.forgetting).routes(),
+        *UploadRoutes(gate, service.uploads).routes(),
         *LiveRoutes(audience, service.settings).routes(),
         *SignedDoors(_desk(service)).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),

@@ -265,7 +265,10 @@ async def _work(settings: Settings, listener: socket.socket, tied: socket.socket
     reader, writer = await asyncio.open_connection(sock=tied)
     watching = asyncio.create_task(_end_with_supervisor(reader, stop))
     try:
-        async with opened(open_answering(settings), stop) as service:
+        async with (
+            opened(open_answering(settings), stop) as service,
+            service.uploads.delivering(),
+        ):
             with tuned_interpreter():
                 await _serve(service, listener, writer, stop, leave)
     except ToldToEnd:

@@ -54,7 +54,11 @@ async def _up(settings: Settings, afterwards: Afterwards) -> int:
     certificate = certificate_of(settings)
     with listening(settings.host, settings.port, "API_HOST or API_PORT") as listener:
         try:
-            async with opened(open_service(settings), stop) as service, _noted(service):
+            async with (
+                opened(open_service(settings), stop) as service,
+                _noted(service),
+                service.uploads.delivering(),
+            ):
                 server = Server(create_app(service), False, certificate, settings.hsts_seconds)
                 with tuned_interpreter():
                     await _serve(service, server, listener, stop, afterwards)

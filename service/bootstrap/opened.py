@@ -16,6 +16,7 @@ from service.accounts.signing_tokens import SigningTokens
 from service.accounts.tickets import Tickets
 from service.canary import Canary
 from service.database import Database
+from service.delivery.uploads.carrying_out import Uploads
 from service.erasure.asking import Forgetting
 from service.ingest import Ingest
 from service.limits import Limits
@@ -74,6 +75,7 @@ class Answering:
     shelf: Shelf
     live: Live
     partners: Partners
+    uploads: Uploads
     way: Way
     """For events of files on their way in."""
     operator_token: str

@@ -35,6 +35,8 @@ from service.bootstrap.opened import Answering, Service, Turns, Writing
 from service.bootstrap.place import hold, operator_token_of, secret_of, this_process
 from service.canary import DAYS_KEPT, Canary
 from service.database import Database, is_current, upgrade
+from service.delivery.uploads.carrying_out import Uploads
+from service.delivery.uploads.shelf import Shelf as Files
 from service.erasure.asking import Forgetting
 from service.erasure.carrying_out import Eraser
 from service.errors import DataDirectoryBusy
@@ -277,6 +279,7 @@ async def _make_answering(
         shelf=_shelf(settings, parts, accounts, backing, questions),
         live=live,
         partners=Partners(accounts.signing_tokens, nonces, settings.signing_window),
+        uploads=_uploads(settings, accounts),
         way=_way(settings, accounts, backing),
         operator_token=operator_token_of(settings, secret),
         started_at=time.time(),
@@ -308,6 +311,18 @@ def _shelf(
 
 _KEPT_ANSWERS, _KEPT_BYTES = 1_000, 16 * 1024 * 1024
 """Answers to saved questions that are kept for each time, and bytes of them."""
+
+
+def _uploads(settings: Settings, accounts: Accounts) -> Uploads:
+    """Files to deliver; whoever serves has them delivered."""
+    files = Files(settings.data_dir / "uploads", accounts.sealing)
+    return Uploads(
+        files,
+        settings.uploads_at_once,
+        settings.upload_days,
+        settings.upload_max_bytes,
+        settings.allow_private_targets,
+    )
 
 
 def _holds_events(questions: Questions) -> Callable[[str], Awaitable[bool]]:

@@ -219,3 +219,14 @@ def _held(folder: Path) -> int:
         os.close(lock)
         raise Conflict(f"{folder} is in use: another process delivers this file") from None
     return lock
+
+
+def is_held(folder: Path) -> bool:
+    """Whether some process delivers in this folder now."""
+    try:
+        os.close(_held(folder))
+    except Conflict:
+        return True
+    except FileNotFoundError:
+        return False
+    return False

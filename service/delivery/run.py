@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from service.formats.csv_rows import CsvFile, Examined, Row
 
 GRACE = 5.0
 """Seconds that requests under way are given when a delivery is told to end."""
-_AT_ONCE = 256
-"""Rows that are read in one go."""
+_AT_ONCE, _BYTES_AT_ONCE = 256, 1024 * 1024
+"""Requests that are made in one go, and bytes of them."""
 
 Task = asyncio.Task[None]
 
@@ -197,7 +196,14 @@ def _entry(row: Pending, verdict: Verdict) -> Entry:
 
 
 def _some(parcels: Iterator[Parcel]) -> Sequence[Parcel]:
-    return list(islice(parcels, _AT_ONCE))
+    """The next ones, as many as are made in one go; none at the end."""
+    some, size = list[Parcel](), 0
+    for parcel in parcels:
+        some.append(parcel)
+        size += sum(len(row.piece.body) for row in parcel.rows)
+        if len(some) == _AT_ONCE or size >= _BYTES_AT_ONCE:
+            break
+    return some
 
 
 async def _first(waiting: Sequence[Awaitable[Any]]) -> None:

@@ -255,6 +255,19 @@ class Settings:
         "How long a source or target may be away before its pipeline ends with an error.",
     )
 
+    # Uploads
+    upload_max_bytes: int = _setting(
+        "HEADRACE_UPLOAD_MAX_BYTES",
+        5 * 1024**3,
+        "Bytes of a CSV file that is uploaded to be delivered.",
+    )
+    uploads_at_once: int = _setting(
+        "HEADRACE_UPLOADS_AT_ONCE", 2, "Uploads that one process delivers at the same time."
+    )
+    upload_days: float = _setting(
+        "HEADRACE_UPLOAD_DAYS", 7.0, "How long an upload and its reports are kept after its end."
+    )
+
     # The stream
     stream_max_bytes: int = _setting(
         "HEADRACE_STREAM_MAX_BYTES",

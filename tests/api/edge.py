@@ -282,6 +282,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         pipelines=SimpleNamespace(**dict.fromkeys(Control.__slots__)),
         pushing=None,
         partners=None,
+        uploads=None,
         limits=LocalLimits(),
         environments=Environments(),
         questions=Questions(),

@@ -50,6 +50,7 @@ class Side:
     pipelines: list[str] = field(default_factory=list)
     connectors: list[str] = field(default_factory=list)
     """Those that no pipeline uses."""
+    uploads: list[str] = field(default_factory=list)
     invitations: list[str] = field(default_factory=list)
     services: list[str] = field(default_factory=list)
     guests: set[str] = field(default_factory=set)

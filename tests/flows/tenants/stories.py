@@ -57,6 +57,7 @@ from tests.flows.tenants.piping import (
 )
 from tests.flows.tenants.sending import ingest, ingest_one, ingest_points, push, send, send_one
 from tests.flows.tenants.side import PATIENCE, Event, Side, a_side
+from tests.flows.tenants.uploading import look_after_uploads
 from tests.whole import Whole
 
 Step = Callable[[Side, Side], None]
@@ -89,6 +90,7 @@ CARES: list[Step] = [
     look_after_pipelines,
     look_after_connectors,
     look_after_sources,
+    look_after_uploads,
     send_a_robot,
     sign_out,
     erase,
