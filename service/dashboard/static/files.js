@@ -25,7 +25,8 @@ export function cell(value) {
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
-function offer(name, content) {
+/** Give a file to whoever looks. */
+export function offer(name, content) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
   link.download = `headrace-${name}`;

@@ -8,13 +8,15 @@ import * as keys from "./keys.js";
 import * as letters from "./letters.js";
 import { refused, tell } from "./notices.js";
 import * as overview from "./overview.js";
+import * as pipelines from "./pipelines.js";
 import * as retention from "./retention.js";
 import * as saved from "./saved.js";
 import { signedIn } from "./service.js";
+import * as uploads from "./uploads.js";
 import { part } from "./words.js";
 
 /** A view is shown by `look(address, signal)` until `signal`, and forgets everything by `clear()`. */
-const VIEWS = { "": overview, funnel, retention, saved, letters, keys };
+const VIEWS = { "": overview, funnel, retention, saved, pipelines, uploads, letters, keys };
 const door = entrance({ forget, look });
 let ending = new AbortController();
 
@@ -43,8 +45,10 @@ function forget() {
 
 function turnTo(name) {
   for (const link of document.querySelectorAll("[data-view]")) {
-    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.view === name) {
+      link.setAttribute("aria-current", "page");
+      link.scrollIntoView({ block: "nearest", inline: "nearest" });
+    } else link.removeAttribute("aria-current");
   }
   for (const place of document.querySelectorAll("main > div")) place.hidden = place.id !== (name || "overview");
   return part(name || "overview");

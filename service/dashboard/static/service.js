@@ -30,21 +30,37 @@ export function enter(name) {
 /** The environment that is asked; "" where that is the only one, or the active one. */
 export const environmentNow = () => environment;
 
-/** The document that the service answers with. Raises Problem. */
+/** What a WebSocket says of who is signed in; "" for nobody. */
+export const secret = () => credential?.value ?? "";
+
+/** The document that the service answers with. `form` are fields, or a FormData. Raises Problem. */
 export async function ask(path, { method = "GET", body, form, signal } = {}) {
-  const headers = credentials();
-  if (body !== undefined) headers["content-type"] = "application/json";
-  let answer;
+  const answer = await sent(path, { method, signal, ...content(body, form) });
+  const document = await answer.json().catch(() => null);
+  if (!answer.ok) throw new Problem(answer.status, reason(document) || `The service answers ${answer.status}.`);
+  return document && document.success === true ? document.data : document;
+}
+
+/** A file that the service answers with. Raises Problem. */
+export async function fetchFile(path) {
+  const answer = await sent(path, { method: "GET" });
+  if (!answer.ok) throw new Problem(answer.status, reason(await answer.json().catch(() => null)) || `The service answers ${answer.status}.`);
+  return answer.blob();
+}
+
+async function sent(path, { headers = {}, ...asked }) {
   try {
-    const sent = form ? new URLSearchParams(form) : body === undefined ? undefined : JSON.stringify(body);
-    answer = await fetch(path, { method, headers, body: sent, signal, credentials: "omit" });
+    return await fetch(path, { ...asked, headers: { ...credentials(), ...headers }, credentials: "omit" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, "The service does not answer.");
   }
-  const document = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Problem(answer.status, reason(document) || `The service answers ${answer.status}.`);
-  return document && document.success === true ? document.data : document;
+}
+
+function content(body, form) {
+  if (form) return { body: form instanceof FormData ? form : new URLSearchParams(form) };
+  if (body === undefined) return {};
+  return { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
 }
 
 function credentials() {
