@@ -34,7 +34,9 @@ def send_flights(service: RunningService) -> None:
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service whose metrics are not public, with flights of the last days."""
     service = RunningService(
-        tmp_path_factory.mktemp("shown") / "data", HEADRACE_PUBLIC_METRICS="no"
+        tmp_path_factory.mktemp("shown") / "data",
+        HEADRACE_PUBLIC_METRICS="no",
+        HEADRACE_ALLOW_PRIVATE_TARGETS="true",
     )
     try:
         send_flights(service.start())

@@ -9,10 +9,17 @@ from playwright.async_api import Page, expect
 from tests.browser.looking import RANGE, XSS, metrics, signed_in, with_code, written
 
 SCHEMES = ("light", "dark")
+VIEWS = ("", "funnel", "retention", "saved", "pipelines", "uploads", "letters", "keys")
 MAKE_ENVIRONMENT = """async () => {
   const { ask } = await import("/dashboard/service.js");
   return (await ask("/api/envs", { method: "POST", body: { name: "another" } })).id;
 }"""
+
+
+async def looking_at(page: Page, view: str) -> None:
+    """A view, when it shows what there is."""
+    await page.click(f"[data-view='{view}']")
+    await expect(page.locator("main > div:not([hidden])")).to_have_attribute("aria-busy", "false")
 
 
 async def bars(page: Page, panel: str) -> dict[str, str]:
@@ -190,23 +197,28 @@ async def test_another_environment_shows_nothing_of_the_one_before(page, shown):
     await expect(page.locator("#types .empty")).to_be_visible()
     await page.select_option("#environment", label="default")
     await expect(page.locator("#total-events")).to_have_text(total)
+    await page.click("[data-view=letters]")
+    await page.select_option("#environment", label="another")
+    await expect(page.locator("#total-events")).to_have_text("–")
+    assert "arrived" not in await page.locator("main").inner_html()
 
 
 async def test_nothing_stands_in_the_way_of_anybody(page, shown):
+    await with_code(page, shown, RANGE)
     for scheme in SCHEMES:
         await page.emulate_media(color_scheme=scheme)
-        await page.goto(f"/?{RANGE}")
-        if scheme == SCHEMES[0]:
-            await signed_in(page, shown)
-        await expect(page.locator("#types button").first).to_be_visible()
-        found = (await Axe().run(page)).response["violations"]
-        assert [f"{v['id']}: {v['nodes'][0]['html']}" for v in found] == []
+        for view in VIEWS:
+            await looking_at(page, view)
+            found = (await Axe().run(page)).response["violations"]
+            assert [f"{view}: {v['id']}: {v['nodes'][0]['html']}" for v in found] == []
 
 
 async def test_it_fits_a_phone(page, shown):
     await page.set_viewport_size({"width": 360, "height": 740})
-    await signed_in(page, shown)
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    await with_code(page, shown, RANGE)
+    for view in VIEWS:
+        await looking_at(page, view)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360, view
 
 
 async def test_a_refused_question_says_why(page, shown):
