@@ -45,7 +45,8 @@ const goesOn = ({ state }) => state === "waiting" || state === "sending";
 function line(upload) {
   const { id, name, state, reason, bytes, bytesDone, outcomes, askedAt } = upload;
   const [stands, sent] = [element("span"), element("progress")];
-  stands.append(badge(state, MOODS[state] ?? ""), reason ? ` ${reason}` : "");
+  const mood = state === "done" && outcomes.failed ? "bad" : MOODS[state] ?? "";
+  stands.append(badge(state, mood), reason ? ` ${reason}` : "");
   Object.assign(sent, { max: Math.max(1, bytes), value: bytes ? bytesDone : 1 });
   sent.setAttribute("aria-label", `How much of ${name} is sent`);
   const ended = [
