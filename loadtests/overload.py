@@ -36,7 +36,7 @@ async def overload(scale: Scale, service: Subject, maximum: float) -> list[Figur
         async with _resident(service) as resident:
             sent = await service.carry(
                 **load,
-                connections=CONNECTIONS,
+                connections=min(CONNECTIONS, scale.pollers),
                 rate=TIMES * maximum / EVENTS,
                 seconds=scale.sustained,
             )

@@ -29,6 +29,7 @@ def test_the_bench_measures_the_service_from_end_to_end() -> None:
         "Signed batches",
         "counted, p50",
         "pushed, p50",
+        "times the maximum",
         "304",
         "Uncached 7d",
         "count by day",
