@@ -254,6 +254,12 @@ class Settings:
         3600.0,
         "How long a source or target may be away before its pipeline ends with an error.",
     )
+    files_dir: str = _setting(
+        "HEADRACE_FILES_DIR",
+        "",
+        "Folder with a folder for each environment, named by its id, whose files `CSV_SOURCE` may "
+        "read. Empty: none.",
+    )
 
     # Uploads
     upload_max_bytes: int = _setting(

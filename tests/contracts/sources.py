@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -24,16 +25,14 @@ class Bench(NamedTuple):
     """Adds so many records, `n` counting on from 0."""
     proxy: Proxy | None = None
     """None where there is no network."""
+    files: Path | None = None
 
     async def open(self, **settings: Any) -> Source:
         kind = kind_of(self.kind)
         config = config_of(kind, {**self.settings, **settings})
         assert kind.open_source
-        return await kind.open_source(config, surroundings())
-
-
-def surroundings() -> Surroundings:
-    return Surroundings("t", "p", allow_private=True, patience=PATIENCE)
+        around = Surroundings("t", "p", allow_private=True, patience=PATIENCE, files=self.files)
+        return await kind.open_source(config, around)
 
 
 @asynccontextmanager
@@ -63,6 +62,23 @@ class _Putting:
         self._kafka.advertise("127.0.0.1", self._advertised)
 
 
+@asynccontextmanager
+async def csv_bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    folder = request.getfixturevalue("tmp_path")
+    file = folder / "orders.csv"
+    file.write_text("n,text\n")
+    count = 0
+
+    async def put(more: int) -> None:
+        nonlocal count
+        with file.open("a") as opened:
+            opened.writelines(f'{number},"a\nb"\n' for number in range(count, count + more))
+        count += more
+
+    yield Bench("CSV_SOURCE", {"path": "orders.csv"}, put, files=folder)
+
+
 BENCHES: Mapping[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Bench]]] = {
+    "CSV_SOURCE": csv_bench,
     "KAFKA_SOURCE": kafka_bench,
 }

@@ -69,6 +69,7 @@ def test_no_import_hides_from_the_import_rule():
         ("websockets", {"service/api/wire_socket.py"}),
         ("redis", {"service/shared/line.py", "service/shared/limits.py"}),
         ("asyncpg", {"service/database.py", "service/pipelines/connectors/postgres_target.py"}),
+        ("oracledb", {"service/pipelines/connectors/oracle_target.py"}),
         ("aiokafka", {"service/pipelines/connectors/kafka_"}),
     ],
 )

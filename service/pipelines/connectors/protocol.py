@@ -6,6 +6,7 @@ another worker. Neither is called by two tasks at once. What hangs is ended by a
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -73,6 +74,8 @@ class Surroundings:
     """Whether hosts in private networks may be reached (`HEADRACE_ALLOW_PRIVATE_TARGETS`)."""
     patience: float = 30.0
     """Seconds that another system may take for what it is asked at once."""
+    files: Path | None = None
+    """The folder whose files the environment's connectors may read; None where there is none."""
     ingest: Ingest | None = None
     """The way into the event store; None where a process has none."""
     events: Stream | None = None

@@ -6,6 +6,13 @@ from typing import Any
 import msgspec
 
 from service.errors import InvalidInput
+from service.pipelines.connectors.csv_source import (
+    CsvSource,
+    check_csv_source,
+    csv_files,
+    fetch_from_csv,
+    open_csv_source,
+)
 from service.pipelines.connectors.http_api import (
     HTTP_API_SECRETS,
     HttpApiTarget,
@@ -26,6 +33,11 @@ from service.pipelines.connectors.kafka_target import (
     check_kafka_target,
     kafka_target_topics,
     open_kafka_target,
+)
+from service.pipelines.connectors.oracle_target import (
+    OracleTarget,
+    check_oracle_target,
+    open_oracle_target,
 )
 from service.pipelines.connectors.postgres_target import (
     PostgresTarget,
@@ -50,6 +62,16 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind("HTTP_SOURCE", "source", HttpSource, "Records that others post to the pipeline."),
         Kind(
+            "CSV_SOURCE",
+            "source",
+            CsvSource,
+            "The rows of a CSV file.",
+            open_source=open_csv_source,
+            check=check_csv_source,
+            topics=csv_files,
+            fetch=fetch_from_csv,
+        ),
+        Kind(
             "KAFKA_SOURCE",
             "source",
             KafkaSource,
@@ -69,6 +91,15 @@ KINDS: Mapping[str, Kind] = {
             open_target=open_kafka_target,
             check=check_kafka_target,
             topics=kafka_target_topics,
+        ),
+        Kind(
+            "ORACLE_TARGET",
+            "target",
+            OracleTarget,
+            "Rows of a table of Oracle.",
+            frozenset({"password"}),
+            open_target=open_oracle_target,
+            check=check_oracle_target,
         ),
         Kind(
             "POSTGRES_TARGET",
