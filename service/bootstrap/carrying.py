@@ -1,5 +1,7 @@
 """The engine of pipelines, put together."""
 
+from pathlib import Path
+
 from service.bootstrap.place import sealing_of, this_process
 from service.database import Database
 from service.ingest import Ingest
@@ -31,9 +33,13 @@ async def open_engine(
         workers = Members(await stream.bucket(members.BUCKET), holder)
 
     def surroundings(one: Assignment) -> Surroundings:
-        private = settings.allow_private_targets
         return Surroundings(
-            one.tenant, one.pipeline_id, allow_private=private, ingest=ingest, events=stream
+            one.tenant,
+            one.pipeline_id,
+            allow_private=settings.allow_private_targets,
+            files=Path(settings.files_dir, one.tenant) if settings.files_dir else None,
+            ingest=ingest,
+            events=stream,
         )
 
     parts = Parts(
