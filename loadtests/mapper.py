@@ -1,6 +1,6 @@
 """How many records a second the mapper of pipelines draws: 8 paths, 3 casts, one core.
 
-python -m loadtests.by_hand.mapper
+python -m loadtests.mapper
 """
 
 import time
