@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from tests.browser.looking import RANGE, XSS, metrics, signed_in, with_code, written
 
 SCHEMES = ("light", "dark")
-VIEWS = ("", "funnel", "retention", "saved", "pipelines", "letters", "keys")
+VIEWS = ("", "funnel", "retention", "saved", "pipelines", "uploads", "letters", "keys")
 MAKE_ENVIRONMENT = """async () => {
   const { ask } = await import("/dashboard/service.js");
   return (await ask("/api/envs", { method: "POST", body: { name: "another" } })).id;

@@ -10,7 +10,7 @@ const JOURNEYS = ["24h", "7d", "4w", "12w"];
 /** The ranges up to now that a view can show, the usual one first; none where time does not matter. */
 const RANGES = {
   "": ["24h", ...FIGURES], funnel: ["7d", ...JOURNEYS], retention: ["4w", ...JOURNEYS],
-  saved: [], pipelines: [], letters: [], keys: [],
+  saved: [], pipelines: [], uploads: [], letters: [], keys: [],
 };
 
 export const here = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";

@@ -12,10 +12,11 @@ import * as pipelines from "./pipelines.js";
 import * as retention from "./retention.js";
 import * as saved from "./saved.js";
 import { signedIn } from "./service.js";
+import * as uploads from "./uploads.js";
 import { part } from "./words.js";
 
 /** A view is shown by `look(address, signal)` until `signal`, and forgets everything by `clear()`. */
-const VIEWS = { "": overview, funnel, retention, saved, pipelines, letters, keys };
+const VIEWS = { "": overview, funnel, retention, saved, pipelines, uploads, letters, keys };
 const door = entrance({ forget, look });
 let ending = new AbortController();
 
