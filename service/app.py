@@ -13,6 +13,7 @@ from service.api.addresses import networks_of
 from service.api.checks import Check, Ping
 from service.api.control.auth import AuthRoutes
 from service.api.control.configurations import ConfigurationRoutes
+from service.api.control.connector_types import ConnectorTypeRoutes
 from service.api.control.connectors import ConnectorRoutes
 from service.api.control.credentials import CredentialRoutes
 from service.api.control.datamodels import DatamodelRoutes
@@ -157,6 +158,7 @@ def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
         *PipelineRoutes(entrance, pipes.pipelines, pipes.states).routes(),
         *ConfigurationRoutes(entrance, pipes.pipelines, pipes.importing).routes(),
         *ConnectorRoutes(entrance, pipes.connectors, pipes.states).routes(),
+        *ConnectorTypeRoutes(entrance, pipes.trying).routes(),
         *SubscriptionRoutes(entrance, pipes.subscriptions).routes(),
         *DatamodelRoutes(entrance, pipes.datamodels).routes(),
         *TransformRoutes(entrance).routes(),

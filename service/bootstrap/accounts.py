@@ -64,11 +64,11 @@ async def open_signatures(
     return opened
 
 
-async def open_pipelines(accounts: Accounts) -> Control:
+async def open_pipelines(settings: Settings, accounts: Accounts) -> Control:
     """What people change about pipelines; secrets sealed under a former key are sealed anew."""
     if again := await Vault(accounts.sealing).seal_again(accounts.database):
         log().info("pipelines.sealed_again", connectors=again)
-    return Control.over(accounts.database, accounts.sealing)
+    return Control.over(accounts.database, accounts.sealing, settings.allow_private_targets)
 
 
 def _owner(settings: Settings) -> str:

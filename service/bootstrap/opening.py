@@ -261,7 +261,7 @@ async def _make_answering(
         sign_in=SignIn(accounts.database, desk),
         audit=AuditLog(accounts.database, settings.audit_days),
         registry=Registry.over(accounts.database, desk, Passwords(), _holds_events(questions)),
-        pipelines=await open_pipelines(accounts),
+        pipelines=await open_pipelines(settings, accounts),
         pushing=Pushing(accounts.database, stream, settings.pipeline_bytes),
         limits=desk.limits,
         stream=stream,

@@ -5,6 +5,7 @@ from typing import Self
 
 from service.accounts.sealing import Sealing
 from service.database import Database
+from service.pipelines.connectors.protocol import Surroundings
 from service.pipelines.control.configuration import Importing
 from service.pipelines.control.connectors import Connectors
 from service.pipelines.control.datamodels import Datamodels
@@ -12,6 +13,7 @@ from service.pipelines.control.pipelines import Pipelines
 from service.pipelines.control.sources import Sources
 from service.pipelines.control.states import States
 from service.pipelines.control.subscriptions import Subscriptions
+from service.pipelines.control.trying import Trying
 from service.pipelines.control.vault import Vault
 
 
@@ -26,10 +28,11 @@ class Control:
     datamodels: Datamodels
     importing: Importing
     sources: Sources
+    trying: Trying
 
     @classmethod
-    def over(cls, database: Database, sealing: Sealing) -> Self:
-        """All of them over one database."""
+    def over(cls, database: Database, sealing: Sealing, allow_private: bool = False) -> Self:
+        """All of them over one database; `allow_private`: whether tries may reach private hosts."""
         vault = Vault(sealing)
         return cls(
             connectors=Connectors(database, vault),
@@ -39,4 +42,5 @@ class Control:
             datamodels=Datamodels(database, vault),
             importing=Importing(database, vault),
             sources=Sources(database),
+            trying=Trying(database, vault, Surroundings("", allow_private=allow_private)),
         )
