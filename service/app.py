@@ -17,10 +17,13 @@ from service.api.control.connector_types import ConnectorTypeRoutes
 from service.api.control.connectors import ConnectorRoutes
 from service.api.control.credentials import CredentialRoutes
 from service.api.control.datamodels import DatamodelRoutes
+from service.api.control.dead_letters import DeadLetterRoutes
 from service.api.control.entrance import Entrance
 from service.api.control.envs import EnvironmentRoutes
 from service.api.control.exchange import ExchangeRoutes
 from service.api.control.invitations import InvitationRoutes
+from service.api.control.monitoring import MonitoringRoutes
+from service.api.control.pipeline_logs import LogRoutes
 from service.api.control.pipelines import PipelineRoutes
 from service.api.control.smt import TransformRoutes
 from service.api.control.subscriptions import SubscriptionRoutes
@@ -60,6 +63,7 @@ from service.api.thedata.analytics import Analytics
 from service.api.thedata.doorway import Doorway
 from service.api.thedata.health import HealthRoute
 from service.api.thedata.ingestion import Door as ThedataDoor
+from service.api.thedata.insight import ThedataInsight
 from service.api.thedata.pipelines import ThedataPipelines
 from service.api.thedata.pushed import PushDoor
 from service.api.thedata.sources import SourceRoutes
@@ -155,10 +159,13 @@ def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
         *EnvironmentRoutes(entrance, parts.tenancy).routes(),
         *TeamRoutes(entrance, parts.teams).routes(),
         *InvitationRoutes(entrance, parts.invitations).routes(),
-        *PipelineRoutes(entrance, pipes.pipelines, pipes.states).routes(),
+        *PipelineRoutes(entrance, pipes.pipelines, pipes.states, service.insight).routes(),
         *ConfigurationRoutes(entrance, pipes.pipelines, pipes.importing).routes(),
         *ConnectorRoutes(entrance, pipes.connectors, pipes.states).routes(),
         *ConnectorTypeRoutes(entrance, pipes.trying).routes(),
+        *LogRoutes(entrance, service.insight, pipes.states, service.settings).routes(),
+        *MonitoringRoutes(entrance, service.insight, pipes.datamodels).routes(),
+        *DeadLetterRoutes(entrance, service.insight).routes(),
         *SubscriptionRoutes(entrance, pipes.subscriptions).routes(),
         *DatamodelRoutes(entrance, pipes.datamodels).routes(),
         *TransformRoutes(entrance).routes(),
@@ -169,7 +176,10 @@ def _thedata_pipelines(service: Answering, doorway: Doorway) -> list[HTTPRouteHa
     parts = service.pipelines
     return [
         *SourceRoutes(doorway, parts.connectors, parts.sources).routes(),
-        *ThedataPipelines(doorway, parts.pipelines, parts.states, parts.sources).routes(),
+        *ThedataInsight(doorway, service.insight, parts.sources).routes(),
+        *ThedataPipelines(
+            doorway, parts.pipelines, parts.states, parts.sources, service.insight
+        ).routes(),
     ]
 
 

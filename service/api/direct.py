@@ -7,6 +7,7 @@ looked up by method and path and called. Everything else (paths with parameters,
 a GET of such a path: the handler answers it with a stream, or as it answers everybody.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -55,6 +56,7 @@ class DirectLitestar(Litestar):
             handlers, exception_handlers={Exception: answer_error}, logging_config=None, **options
         )
         self._direct = _by_method_and_path(handlers)
+        self._sockets = _by_pattern(handlers)
         self._answer_error = answer_error
         self._meters = Meters([path for _, path in self._direct])
         self._threshold = threshold
@@ -88,20 +90,29 @@ class DirectLitestar(Litestar):
             await answer(scope, receive, send)
 
     async def _open_socket(self, scope: Any, receive: Any, send: Any) -> None:
-        """Have a handshake answered as the GET that it is, by whole path alone."""
+        """Have a handshake answered as the GET that it is: by whole path, or by the few paths with
+        parameters whose handlers say `socket`."""
         prepare(scope)
         trail.begin(headers_of(scope).get(_NAME))
         call = Call(scope, receive)
         try:
             self._threshold.cross(scope, send)
             self._threshold.let_page_in(scope)
-            answer = await self._direct.get(("GET", scope["path"].rstrip("/")), _nowhere)(call)
+            answer = await self._listening(scope)(call)
         except Exception as error:
             answer = self._answer_error(call, error).to_asgi_response()
         if answer.goes_on:
             await answer(scope, receive, send)
         else:
             await refuse(answer, send)
+
+    def _listening(self, scope: Any) -> Callable[[Any], Awaitable[Answer]]:
+        path = scope["path"].rstrip("/")
+        for pattern, handler in self._sockets:
+            if found := pattern.fullmatch(path):
+                scope["path_params"] = found.groupdict()
+                return handler
+        return self._direct.get(("GET", path), _nowhere)
 
 
 def _named(scope: Any, send: Any) -> Any:
@@ -127,6 +138,18 @@ def _with_written_slashes(scope: Any) -> str:
 
 async def _nowhere(call: Call) -> Answer:
     raise NotFound(f"there is no {call.scope['path']}")
+
+
+def _by_pattern(
+    handlers: Sequence[HTTPRouteHandler],
+) -> list[tuple[re.Pattern[str], Callable[[Any], Awaitable[Answer]]]]:
+    """Of the handlers that also answer a WebSocket, by paths with parameters."""
+    return [
+        (re.compile(re.sub(r"{(\w+):str}", r"(?P<\1>[^/]+)", path)), handler.fn)
+        for handler in handlers
+        if handler.opt.get("socket") and "GET" in handler.http_methods
+        for path in handler.paths
+    ]
 
 
 def _by_method_and_path(

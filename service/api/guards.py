@@ -210,6 +210,10 @@ class Gate:
             principal = await self._keys.still(credential_id)
         return _with_scope(principal, rule)
 
+    async def still_signed_in(self, session_id: str, rule: Rule) -> SignedIn:
+        """Who is signed in still, of a session that was good before. Raises as `user` does."""
+        return _let_in(await self._sessions.still(session_id), rule)
+
     async def user(self, headers: Headers, rule: Rule) -> SignedIn:
         """Who is signed in, if the rule lets him. Raises Unauthenticated or Forbidden."""
         token = _bearer(headers)

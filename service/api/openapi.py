@@ -73,6 +73,8 @@ class Said:
     body: RequestBody | None = None
     forms: Sequence[Format] = ()
     """As which the first of the responses may come, too."""
+    socket: bool = False
+    """Whether a WebSocket may be opened there, too, though the path has parameters."""
 
 
 def read(path: str, handler: Any, said: Said) -> list[HTTPRouteHandler]:
@@ -153,7 +155,7 @@ def _documentation(handler: Any, said: Said) -> dict[str, Any]:
         "description": handler.__doc__.partition("\n")[2].strip() or None,
         "responses": answers,
         "security": _security(said.rule),
-        "opt": {"rule": said.rule},
+        "opt": {"rule": said.rule, "socket": said.socket},
         "operation_class": _operation(said, answers),
     }
 

@@ -11,7 +11,7 @@ from litestar.types import Send
 from service.accounts.tokens import is_token
 from service.api.answers import Answer
 
-_KEY = "evp_"
+_KEY, _BEARER = "evp_", "Bearer "
 
 
 def prepare(scope: Any) -> None:
@@ -22,7 +22,7 @@ def prepare(scope: Any) -> None:
     if credential and not names & {b"authorization", b"x-api-key"}:
         scope["headers"] = [
             *scope["headers"],
-            (b"authorization", f"Bearer {credential}".encode("latin-1")),
+            (b"authorization", f"Bearer {credential.removeprefix(_BEARER)}".encode("latin-1")),
         ]
 
 
@@ -45,4 +45,5 @@ async def refuse(answer: Answer, send: Send) -> None:
 
 
 def _is_credential(name: str) -> bool:
-    return name.startswith(_KEY) or is_token(name)
+    bare = name.removeprefix(_BEARER)
+    return bare.startswith(_KEY) or is_token(bare)

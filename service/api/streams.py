@@ -1,8 +1,8 @@
 """An answer without an end: what a listener is told goes out until one of the two sides ends it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Generic, Protocol, TypeVar
 
 from litestar.types import Receive, Scope, Send
 
@@ -16,6 +16,9 @@ from service.telemetry import live_cut, live_pushed
 
 CONNECTION = "headrace.connection"
 """Which of a scope's `extensions` is the connection (`service/api/wire.py`)."""
+
+_Said = TypeVar("_Said")
+_Told = TypeVar("_Told", covariant=True)
 
 _FAREWELL = 1.0
 """Seconds that the last words may take."""
@@ -41,8 +44,20 @@ class Gone(Exception):
     """The client has hung up."""
 
 
-class Stream(Answer):
-    """Tells a listener's states, as events or as messages; `leave` is called when it is over.
+class Heard(Protocol[_Told]):
+    """Where what is told comes from."""
+
+    def states(self, heartbeat: float) -> AsyncIterator[_Told | None]:
+        """Each thing to tell; None after so many seconds without one. Raises why it is over."""
+        ...
+
+    def end(self) -> None:
+        """There will be no more."""
+        ...
+
+
+class Stream(Answer, Generic[_Said]):
+    """Tells what is heard, as events or as messages; `leave` is called when it is over.
 
     `heartbeat`: seconds after which something is sent though there is nothing new; `stall`:
     seconds that the client may read nothing.
@@ -51,15 +66,21 @@ class Stream(Answer):
     goes_on = True
 
     def __init__(
-        self, listener: Listener, leave: Callable[[], None], heartbeat: float, stall: float
+        self,
+        heard: Heard[_Said],
+        tell: Callable[[Outlet, _Said], Awaitable[None]],
+        leave: Callable[[], None],
+        heartbeat: float,
+        stall: float,
     ) -> None:
         super().__init__(200, b"")
-        self._listener = listener
+        self._heard = heard
+        self._say = tell
         self._leave = leave
         self._heartbeat = heartbeat
         self._stall = stall
 
-    def plus(self, *headers: Header) -> "Stream":
+    def plus(self, *headers: Header) -> "Stream[_Said]":
         self.answer_headers += headers
         return self
 
@@ -68,7 +89,7 @@ class Stream(Answer):
         connection: Connection = extensions[CONNECTION]
         gone = asyncio.create_task(self._end_when_gone(receive))
         try:
-            connection.hold(self._listener.end)
+            connection.hold(self._heard.end)
             await self._tell(_outlet(scope, send), Call(scope, receive))
             connection.cut(_FAREWELL)
         except Stalled:
@@ -84,8 +105,8 @@ class Stream(Answer):
     async def _tell(self, outlet: Outlet, call: Any) -> None:
         await _in_time(outlet.begin(self.answer_headers), self._stall)
         try:
-            async for state in self._listener.states(self._heartbeat):
-                sending = self._state(outlet, state) if state else outlet.beat()
+            async for state in self._heard.states(self._heartbeat):
+                sending = self._say(outlet, state) if state is not None else outlet.beat()
                 await _in_time(sending, self._stall)
         except (Stalled, Gone):
             raise
@@ -95,15 +116,21 @@ class Stream(Answer):
         else:
             await _in_time(outlet.end(), _FAREWELL)
 
-    async def _state(self, outlet: Outlet, state: State) -> None:
-        cached = state.served.cached or state.received < self._listener.joined
-        await outlet.tell(state.id, polled(state.served, cached, state.age_ms))
-        live_pushed.inc()
-
     async def _end_when_gone(self, receive: Receive) -> None:
         while not (await receive())["type"].endswith(".disconnect"):
             pass
-        self._listener.end()
+        self._heard.end()
+
+
+def answers_to(listener: Listener) -> Callable[[Outlet, State], Awaitable[None]]:
+    """Tells a listener the states of his question."""
+
+    async def tell(outlet: Outlet, state: State) -> None:
+        cached = state.served.cached or state.received < listener.joined
+        await outlet.tell(state.id, polled(state.served, cached, state.age_ms))
+        live_pushed.inc()
+
+    return tell
 
 
 def _outlet(scope: Any, send: Send) -> Outlet:

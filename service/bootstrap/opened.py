@@ -23,6 +23,7 @@ from service.limits import Limits
 from service.migrate import Migratable
 from service.pipelines.control.registry import Control
 from service.pipelines.engine import Engine
+from service.pipelines.insight import Insight
 from service.pipelines.pushing import Pushing
 from service.query.customers import Customers
 from service.query.exports import Exports
@@ -59,6 +60,8 @@ class Answering:
     pipelines: Control
     pushing: Pushing
     """For records that are posted to a pipeline."""
+    insight: Insight
+    """Into what pipelines do."""
     limits: Limits
     stream: Stream
     store: Migratable

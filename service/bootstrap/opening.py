@@ -45,6 +45,7 @@ from service.following import Following
 from service.hints import Hints
 from service.ingest import Ingest
 from service.migrate import migrate, pending
+from service.pipelines.insight import Insight, Room
 from service.pipelines.pushing import Pushing
 from service.publisher import Publisher
 from service.query.cache import AnswerCache
@@ -263,6 +264,7 @@ async def _make_answering(
         registry=Registry.over(accounts.database, desk, Passwords(), _holds_events(questions)),
         pipelines=await open_pipelines(settings, accounts),
         pushing=Pushing(accounts.database, stream, settings.pipeline_bytes),
+        insight=Insight(accounts.database, stream, _room(settings)),
         limits=desk.limits,
         stream=stream,
         store=store,
@@ -286,6 +288,10 @@ async def _make_answering(
         canary=Canary(ingest, store, settings.canary_seconds, settings.canary_late),
         follows=await _follow(parts, backing, writer),
     )
+
+
+def _room(settings: Settings) -> Room:
+    return Room(settings.pipeline_bytes, settings.pipeline_refused_bytes)
 
 
 def _shelf(

@@ -11,6 +11,7 @@ from service.pipelines.bus import Broker, Bus, Carried, Frame, open_bus
 from service.pipelines.control.pipelines import pipeline_within
 from service.pipelines.control.reach import Reach
 from service.pipelines.control.rows import Pipeline
+from service.pipelines.control.states import WORKED
 from service.pipelines.control.subscriptions import Held, subscription_within
 from service.pipelines.drawing import Drawing, Drawn
 from service.pipelines.mapper import Column
@@ -140,13 +141,17 @@ class Insight:
                 fixed = SourceMessage(value, message.key, message.time, message.metadata)
             return await refusals.replay(number, await self._bus(held.pipeline.id), fixed)
 
-    async def forget(self, pipeline_id: str) -> None:
-        """Take away what the broker holds of a pipeline that is no more."""
+    async def forget(self, pipeline: Pipeline) -> None:
+        """Take away what the broker holds of a pipeline that is no more. What it held of one that
+        ran just now stays: its worker may still be at it.
+        """
+        if pipeline.state in WORKED:
+            return
         with _answered():
-            await (await self._bus(pipeline_id)).delete()
-            await (await self._refusals(pipeline_id)).delete()
-            await (await Positions.on(self._broker)).forget(pipeline_id)
-            await (await FigureBook.on(self._broker)).forget(pipeline_id)
+            await (await self._bus(pipeline.id)).delete()
+            await (await self._refusals(pipeline.id)).delete()
+            await (await Positions.on(self._broker)).forget(pipeline.id)
+            await (await FigureBook.on(self._broker)).forget(pipeline.id)
 
     async def _bus(self, pipeline_id: str) -> Bus:
         return await open_bus(self._broker, pipeline_id, self._room.bus)

@@ -281,6 +281,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         registry=SimpleNamespace(**dict.fromkeys(Registry.__slots__)),
         pipelines=SimpleNamespace(**dict.fromkeys(Control.__slots__)),
         pushing=None,
+        insight=None,
         partners=None,
         uploads=None,
         limits=LocalLimits(),

@@ -1,5 +1,6 @@
 """The way into the control face: who calls, from where, and for which environment."""
 
+from dataclasses import replace
 from typing import Any
 
 from litestar import Request
@@ -37,3 +38,9 @@ class Entrance:
         """Whose pipelines he reaches who is signed in. Raises as `caller` does."""
         caller = await self.caller(request, rule)
         return Reach(caller.by, caller)
+
+    async def still(self, reach: Reach, rule: Rule) -> Reach:
+        """What somebody reaches now who came in before. Raises when he would not be let in now."""
+        assert reach.caller
+        session = await self._gate.still_signed_in(reach.caller.session.session_id, rule)
+        return replace(reach, caller=replace(reach.caller, session=session))

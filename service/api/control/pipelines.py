@@ -1,5 +1,6 @@
 """`/api/pipelines`: pipelines of an environment, made, changed, started and stopped."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -24,11 +25,13 @@ from service.api.forms import read_form
 from service.api.guards import IS_KNOWN, WORKS_IN_TEAM
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
 from service.api.pipeline_documents import PipelineDocument, pipeline_document
+from service.errors import IngestionUnavailable
 from service.pipelines.catalogue import masked_assignment
 from service.pipelines.control.pipelines import STATES, Pipelines
 from service.pipelines.control.rows import Pipeline
 from service.pipelines.control.states import States
 from service.pipelines.control.wanted import Wanted
+from service.pipelines.insight import Insight
 
 
 class StatusCounts(msgspec.Struct):
@@ -65,8 +68,11 @@ class VersionDocument(msgspec.Struct):
 class PipelineRoutes:
     """Pipelines."""
 
-    def __init__(self, entrance: Entrance, pipelines: Pipelines, states: States) -> None:
+    def __init__(
+        self, entrance: Entrance, pipelines: Pipelines, states: States, insight: Insight
+    ) -> None:
         self._entrance = entrance
+        self._insight = insight
         self._pipelines = pipelines
         self._states = states
 
@@ -147,7 +153,9 @@ class PipelineRoutes:
     async def delete(self, request: Request[Any, Any, Any]) -> Response[None]:
         """Delete a pipeline with its datamodel and subscriptions; its connectors stay."""
         reach = await self._entrance.reach(request, WORKS_IN_TEAM)
-        await self._pipelines.delete(reach, pipeline_id_of(request))
+        gone = await self._pipelines.delete(reach, pipeline_id_of(request))
+        with suppress(IngestionUnavailable):  # then it stays on the broker, of use to nobody
+            await self._insight.forget(gone)
         return NO_CONTENT
 
     async def start(self, request: Request[Any, Any, Any]) -> Answer:

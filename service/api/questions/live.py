@@ -12,7 +12,7 @@ from service.api.guards import ASKS, QUERIES
 from service.api.openapi import Said, change, data, read, refusal, text_parameter
 from service.api.outlets import EVENT_HEADERS
 from service.api.questions.audience import EVERY_MOST, Audience
-from service.api.streams import Stream
+from service.api.streams import Stream, answers_to
 from service.query import catalog
 from service.settings import Settings
 
@@ -61,7 +61,8 @@ class LiveRoutes:
             await self._audience.check(scope)
             return Answer(200, b"", *EVENT_HEADERS)
         seat = await self._audience.join(scope)
-        return Stream(seat.listener, seat.leave, self._heartbeat, self._stall)
+        tell = answers_to(seat.listener)
+        return Stream(seat.listener, tell, seat.leave, self._heartbeat, self._stall)
 
     async def ticket(self, request: Request[Any, Any, Any]) -> Answer:
         """Give a ticket to listen with, good once and for a minute.

@@ -1,5 +1,6 @@
 """`/api/v1/pipelines`: the control face's pipelines, for keys of the environment too."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -14,10 +15,12 @@ from service.api.pipeline_documents import PipelineDocument, pipeline_document
 from service.api.served import parameters_of
 from service.api.thedata.doorway import LIST_PARAMETERS, Doorway, refused, span_of
 from service.api.thedata.sources import LARGEST, type_of
+from service.errors import IngestionUnavailable
 from service.pipelines.control.pipelines import STATES, Pipelines
 from service.pipelines.control.sources import Sources
 from service.pipelines.control.states import States
 from service.pipelines.control.wanted import Wanted
+from service.pipelines.insight import Insight
 
 
 class PipelineList(msgspec.Struct):
@@ -40,8 +43,14 @@ class ThedataPipelines:
     """Pipelines."""
 
     def __init__(
-        self, doorway: Doorway, pipelines: Pipelines, states: States, sources: Sources
+        self,
+        doorway: Doorway,
+        pipelines: Pipelines,
+        states: States,
+        sources: Sources,
+        insight: Insight,
     ) -> None:
+        self._insight = insight
         self._doorway = doorway
         self._pipelines = pipelines
         self._states = states
@@ -101,7 +110,9 @@ class ThedataPipelines:
     async def delete(self, request: Request[Any, Any, Any]) -> Response[None]:
         """Delete a pipeline; its source and target stay."""
         reach = await self._doorway.reach(request, KEEPS_PIPELINES)
-        await self._pipelines.delete(reach, pipeline_id_of(request))
+        gone = await self._pipelines.delete(reach, pipeline_id_of(request))
+        with suppress(IngestionUnavailable):  # then it stays on the broker, of use to nobody
+            await self._insight.forget(gone)
         return NO_CONTENT
 
     async def start(self, request: Request[Any, Any, Any]) -> Answer:

@@ -149,8 +149,11 @@ class Pipelines:
                     await note(connection, reach, audit.PIPELINE_CHANGED, pipeline)
                 return await pipeline_within(connection, reach, pipeline_id)
 
-    async def delete(self, reach: Reach, pipeline_id: str) -> None:
-        """Delete one, with its datamodel and subscriptions; connectors stay. A live one ends."""
+    async def delete(self, reach: Reach, pipeline_id: str) -> Pipeline:
+        """Delete one, with its datamodel and subscriptions; connectors stay. A live one ends.
+
+        Gives what it was.
+        """
         with heard():
             async with self._database.writing() as connection:
                 pipeline = await pipeline_within(connection, reach, pipeline_id)
@@ -159,6 +162,7 @@ class Pipelines:
                     await connection.execute(delete(table).where(of_it))
                 await connection.execute(delete(pipelines).where(pipelines.c.id == pipeline_id))
                 await note(connection, reach, audit.PIPELINE_DELETED, pipeline)
+                return pipeline
 
 
 async def pipeline_within(connection: AsyncConnection, reach: Reach, pipeline_id: str) -> Pipeline:

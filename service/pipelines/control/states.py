@@ -58,6 +58,13 @@ class States:
                 pipeline = await pipeline_within(connection, reach, pipeline_id)
                 return await _pause(connection, reach, pipeline)
 
+    async def using(self, reach: Reach, connector_id: str) -> Sequence[str]:
+        """The ids of all pipelines that use a connector."""
+        with heard():
+            async with self._database.reading() as connection:
+                await connector_row(connection, reach, connector_id)
+                return sorted(await users_of(connection, connector_id))
+
     async def start_of(self, reach: Reach, connector_id: str) -> str:
         """Start all pipelines that use a connector. Raises Conflict when there are none."""
         with heard():
