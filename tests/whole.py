@@ -13,11 +13,12 @@ from service.app import create_app
 from service.bootstrap import Service, open_service
 from service.server import Server, listening, url_of
 from service.settings import Settings
-from service.worker import work
+from service.worker import work, work_and_carry
 from tests.signing import Accounts, opened_accounts
 
 T = TypeVar("T")
 _Change = Callable[[Service], Service]
+_Work = Callable[[Service, asyncio.Event], Coroutine[Any, Any, None]]
 
 
 @dataclass
@@ -38,12 +39,18 @@ class Whole:
 
 @contextmanager
 def the_whole_service(
-    data_dir: Path, change: _Change = lambda parts: parts, **settings: Any
+    data_dir: Path,
+    change: _Change = lambda parts: parts,
+    carries: bool = False,
+    **settings: Any,
 ) -> Iterator[Whole]:
-    """As `headrace up` opens and serves it, on a free port; `change` replaces parts of it."""
+    """As `headrace up` opens and serves it, on a free port; `change` replaces parts of it, and
+    `carries` says whether pipelines run.
+    """
     settings = {"secret_key": "a secret of the tests", **settings}
     ready: Future[Whole] = Future()
-    given = (Settings(data_dir=data_dir, **settings), change, ready)
+    working = work_and_carry if carries else work
+    given = (Settings(data_dir=data_dir, **settings), change, working, ready)
     serving = threading.Thread(target=_serve, args=given)
     serving.start()
     whole = ready.result(60)
@@ -54,16 +61,18 @@ def the_whole_service(
         serving.join()
 
 
-def _serve(settings: Settings, change: _Change, ready: "Future[Whole]") -> None:
+def _serve(settings: Settings, change: _Change, working: _Work, ready: "Future[Whole]") -> None:
     try:
-        asyncio.run(_serving(settings, change, ready))
+        asyncio.run(_serving(settings, change, working, ready))
     except BaseException as error:
         if ready.done():
             raise
         ready.set_exception(error)
 
 
-async def _serving(settings: Settings, change: _Change, ready: "Future[Whole]") -> None:
+async def _serving(
+    settings: Settings, change: _Change, working: _Work, ready: "Future[Whole]"
+) -> None:
     with listening("127.0.0.1", 0, "API_PORT") as listener:
         secrets = (settings.secret_key.encode(),)
         async with (
@@ -72,7 +81,7 @@ async def _serving(settings: Settings, change: _Change, ready: "Future[Whole]") 
         ):
             parts = change(opened)
             server, stop_writing = Server(create_app(parts)), asyncio.Event()
-            tasks = [server.serve([listener]), work(parts, stop_writing)]
+            tasks = [server.serve([listener]), working(parts, stop_writing)]
             served, wrote = (asyncio.create_task(task) for task in tasks)
             whole = Whole(url_of(*listener.getsockname()[:2]), parts, accounts)
             ready.set_result(whole)

@@ -4,6 +4,7 @@ A browser's WebSocket has no headers of its own: a key or token comes as a subpr
 server has to name in turn.
 """
 
+import re
 from typing import Any
 
 from litestar.types import Send
@@ -11,7 +12,8 @@ from litestar.types import Send
 from service.accounts.tokens import is_token
 from service.api.answers import Answer
 
-_KEY, _BEARER = "evp_", "Bearer "
+_KEY = "evp_"
+_BEARER = re.compile(rb"(^|,)\s*Bearer\s+", re.IGNORECASE)
 
 
 def prepare(scope: Any) -> None:
@@ -22,8 +24,15 @@ def prepare(scope: Any) -> None:
     if credential and not names & {b"authorization", b"x-api-key"}:
         scope["headers"] = [
             *scope["headers"],
-            (b"authorization", f"Bearer {credential.removeprefix(_BEARER)}".encode("latin-1")),
+            (b"authorization", f"Bearer {credential}".encode("latin-1")),
         ]
+
+
+def bare_subprotocols(header: bytes) -> bytes:
+    """The subprotocols without the word before a credential: a subprotocol has no blanks in it, so
+    that nobody would read `Authorization, Bearer eyJ…` otherwise.
+    """
+    return _BEARER.sub(rb"\1", header)
 
 
 def subprotocol_of(scope: Any) -> str | None:
@@ -45,5 +54,4 @@ async def refuse(answer: Answer, send: Send) -> None:
 
 
 def _is_credential(name: str) -> bool:
-    bare = name.removeprefix(_BEARER)
-    return bare.startswith(_KEY) or is_token(bare)
+    return name.startswith(_KEY) or is_token(name)

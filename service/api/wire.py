@@ -26,6 +26,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.api.faces import refusal
 from service.api.holding import Holding
+from service.api.sockets import bare_subprotocols
 from service.api.streams import CONNECTION
 from service.errors import InvalidInput, RequestTimeout, TooLarge
 from service.telemetry import log
@@ -164,6 +165,10 @@ class HeadraceProtocol(Holding, HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self.transport = cast(_Whole, self.transport).unwrapped
+        self.scope["headers"] = [
+            (name, bare_subprotocols(value) if name == b"sec-websocket-protocol" else value)
+            for name, value in self.scope["headers"]
+        ]
         super().handle_websocket_upgrade()
 
     def on_body(self, body: bytes) -> None:

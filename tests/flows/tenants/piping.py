@@ -73,6 +73,8 @@ def look_after_sources(mine: Side, other: Side) -> None:
     assert _keyed(mine, "PUT", one, 200, wanted)["id"] == source["id"]
     assert _keyed(mine, "PUT", way, 200, {"name": f"by-key-{number}"})["id"] == pipeline["id"]
     assert _keyed(mine, "POST", f"{one}/sync", 202)["source_id"] == source["id"]
+    assert _keyed(mine, "GET", f"{one}/metrics")["source_id"] == source["id"]
+    assert _keyed(mine, "GET", f"{way}/logs")["data"] == []
     for step in ("start", "stop"):
         _keyed(mine, "POST", f"{way}/{step}", 202)
     for path in (way, one):
@@ -92,10 +94,10 @@ def _is_strange_to(side: Side, path: str, strange: str, call: tuple[str, str], b
     assert answer.status_code == 404, (method, path, rest, answer.text)
 
 
-_OF_A_SOURCE = [("GET", ""), ("PUT", ""), ("DELETE", ""), ("POST", "/sync")]
+_OF_A_SOURCE = [("GET", ""), ("PUT", ""), ("DELETE", ""), ("POST", "/sync"), ("GET", "/metrics")]
 _OF_A_PIPELINE_BY_KEY = [
     *(("GET", ""), ("PUT", ""), ("DELETE", "")),
-    *(("POST", "/start"), ("POST", "/stop")),
+    *(("POST", "/start"), ("POST", "/stop"), ("GET", "/logs")),
 ]
 
 
@@ -144,12 +146,43 @@ def _run(mine: Side, one: str) -> None:
     for path in ("", "/status", "/versions", "/worker-config"):
         _told(mine, "GET", f"{one}{path}")
     _told(mine, "PATCH", one, json={"subscription_backfill": True})
+    _watch(mine, _told(mine, "GET", one))
     assert mine.call("DELETE", one, as_user=True).status_code == 204
     mine.pipelines.remove(one.rpartition("/")[2])
     for step in ("start", "stop"):
         source = f"{CONNECTORS}/{_source(mine)}/{step}"
         assert mine.call("POST", source, as_user=True).status_code == 202
     assert _told(mine, "GET", f"{CONNECTORS}/{_source(mine)}/source-worker-config")
+
+
+def _watch(mine: Side, made: Any) -> None:
+    """Nothing has come yet, and nothing was refused."""
+    one, model = f"{PIPELINES}/{made['id']}", f"{DATAMODELS}/{made['datamodel_id']}"
+    assert _told(mine, "GET", f"{one}/logs") == []
+    assert _told(mine, "GET", f"{CONNECTORS}/{made['source_id']}/logs") == []
+    assert _told(mine, "GET", f"{one}/latency-informations")["subscriptions"] == {}
+    assert _told(mine, "GET", f"{model}/monitoring")["pipeline_id"] == made["id"]
+    assert _told(mine, "GET", f"{model}/schema")["messages"] == 0
+    assert _told(mine, "POST", f"{one}/dry-run", json={})["messages"] == 0
+    assert mine.call("POST", f"{one}/backfill", as_user=True, json={}).status_code == 202
+    letters = f"{SUBSCRIPTIONS}/{made['subscription_id']}/dead-letters"
+    assert _told(mine, "GET", letters)["items"] == []
+    for method, path in (("POST", "/1/replay"), ("DELETE", "/1")):
+        assert mine.call(method, letters + path, as_user=True, json={}).status_code == 404
+
+
+def try_connectors(mine: Side, other: Side) -> None:
+    """What he tries is told to him alone, and the other's secrets are of no use to him."""
+    types = "/api/connector-types"
+    known = {one["type"] for one in _told(mine, "GET", types)}
+    assert {"KAFKA_SOURCE", "WAREHOUSE_TARGET"} <= known
+    asked = {"bootstrap_servers": "127.0.0.1:1", "topic": "t"}
+    for way in ("check-credentials", "list-topics", "fetch-messages"):
+        answer = mine.call("POST", f"{types}/kafka-source/{way}", as_user=True, json=asked)
+        assert answer.status_code == 422
+    for connector in other.connectors[-1:]:
+        path, strange = f"{types}/warehouse-target/check-credentials", {"connector_id": connector}
+        assert mine.call("POST", path, as_user=True, json=strange).status_code == 404
 
 
 def _new_pipeline(mine: Side) -> Any:
@@ -175,12 +208,21 @@ def _team(mine: Side) -> str:
 
 
 _OF_A_PIPELINE = [
-    *(("GET", path) for path in ("", "/status", "/versions", "/worker-config", "/configuration")),
+    *(
+        ("GET", path)
+        for path in ("", "/status", "/versions", "/worker-config", "/configuration", "/logs")
+    ),
     *(("POST", path) for path in ("/start", "/restart", "/pause")),
     *(("PATCH", ""), ("DELETE", "")),
 ]
-_OF_A_SUBSCRIPTION = [("GET", ""), ("POST", "/start"), ("POST", "/pause"), ("DELETE", "")]
-_OF_A_DATAMODEL = [("GET", ""), ("DELETE", "")]
+_OF_A_SUBSCRIPTION = [
+    ("GET", ""),
+    ("GET", "/dead-letters"),
+    ("POST", "/start"),
+    ("POST", "/pause"),
+    ("DELETE", ""),
+]
+_OF_A_DATAMODEL = [("GET", ""), ("GET", "/schema"), ("GET", "/monitoring"), ("DELETE", "")]
 _OF_A_CONNECTOR = [
     *(("GET", path) for path in ("", "/source-worker-config", "/target-worker-config")),
     *(("POST", path) for path in ("/start", "/stop")),

@@ -54,6 +54,7 @@ from tests.flows.tenants.piping import (
     look_after_connectors,
     look_after_pipelines,
     look_after_sources,
+    try_connectors,
 )
 from tests.flows.tenants.sending import ingest, ingest_one, ingest_points, push, send, send_one
 from tests.flows.tenants.side import PATIENCE, Event, Side, a_side
@@ -91,6 +92,7 @@ CARES: list[Step] = [
     look_after_connectors,
     look_after_sources,
     look_after_uploads,
+    try_connectors,
     send_a_robot,
     sign_out,
     erase,
