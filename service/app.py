@@ -17,7 +17,7 @@ from service.api.control.connector_types import ConnectorTypeRoutes
 from service.api.control.connectors import ConnectorRoutes
 from service.api.control.credentials import CredentialRoutes
 from service.api.control.datamodels import DatamodelRoutes
-from service.api.control.dead_letters import DeadLetterRoutes
+from service.api.control.dead_letters import RefusedRoutes
 from service.api.control.entrance import Entrance
 from service.api.control.envs import EnvironmentRoutes
 from service.api.control.exchange import ExchangeRoutes
@@ -165,7 +165,7 @@ def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
         *ConnectorTypeRoutes(entrance, pipes.trying).routes(),
         *LogRoutes(entrance, service.insight, pipes.states, service.settings).routes(),
         *MonitoringRoutes(entrance, service.insight, pipes.datamodels).routes(),
-        *DeadLetterRoutes(entrance, service.insight).routes(),
+        *RefusedRoutes(entrance, service.insight).routes(),
         *SubscriptionRoutes(entrance, pipes.subscriptions).routes(),
         *DatamodelRoutes(entrance, pipes.datamodels).routes(),
         *TransformRoutes(entrance).routes(),

@@ -17,6 +17,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from service import traces, trail
 from service.api.answers import Answer, headers_of
+from service.api.calls import Call
 from service.api.meters import Meters
 from service.api.sockets import prepare, refuse
 from service.api.threshold import Threshold
@@ -26,16 +27,6 @@ WRITTEN_SLASH = "\x1f"
 """What stands in a path for a slash that was written %2F: no id has a control character in it."""
 _WITH_IDS = "/api/v1/customers/"
 """What lies below has ids of users in its paths, and those may have slashes in them."""
-
-
-class Call:
-    """What a handler needs of a request: where it comes in."""
-
-    __slots__ = ("receive", "scope")
-
-    def __init__(self, scope: Any, receive: Any) -> None:
-        self.scope = scope
-        self.receive = receive
 
 
 class DirectLitestar(Litestar):

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from litestar.types import Receive, Scope, Send
 
 from service.api.answers import Answer, Header
-from service.api.direct import Call
+from service.api.calls import Call
 from service.api.outlets import Events, Messages, Outlet
 from service.api.problems import answer_error
 from service.api.served import polled

@@ -22,7 +22,7 @@ _LARGEST = 1024 * 1024
 _FARTHEST = 2**53
 
 
-class DeadLetter(msgspec.Struct):
+class RefusedRecord(msgspec.Struct):
     """A record that was refused: what the source gave, and why."""
 
     number: int
@@ -35,10 +35,10 @@ class DeadLetter(msgspec.Struct):
     metadata: dict[str, Any]
 
 
-class DeadLetters(msgspec.Struct):
+class RefusedRecords(msgspec.Struct):
     """Some of them, the oldest first; `next` is the `after` of those that follow."""
 
-    items: list[DeadLetter]
+    items: list[RefusedRecord]
     next: int | None
 
 
@@ -54,7 +54,7 @@ class Replayed(msgspec.Struct):
     sequence: int
 
 
-class DeadLetterRoutes:
+class RefusedRoutes:
     """Dead letters."""
 
     def __init__(self, entrance: Entrance, insight: Insight) -> None:
@@ -85,7 +85,7 @@ class DeadLetterRoutes:
         after, most = _asked(request)
         found = await self._insight.letters(reach, subscription_id_of(request), after, most)
         following = found[-1].number if len(found) == most else None
-        return json_answer(200, DeadLetters([_document(kept) for kept in found], following))
+        return json_answer(200, RefusedRecords([_document(kept) for kept in found], following))
 
     async def replay(self, request: Request[Any, Any, Any]) -> Answer:
         """Send a dead letter to its subscription again, as it was or fixed.
@@ -129,10 +129,10 @@ def _asked(request: Request[Any, Any, Any]) -> tuple[int, int]:
     return values[0], values[1]
 
 
-def _document(kept: Kept) -> DeadLetter:
+def _document(kept: Kept) -> RefusedRecord:
     letter = kept.letter
     key = letter.message.key
-    return DeadLetter(
+    return RefusedRecord(
         number=kept.number,
         reason=letter.reason,
         refused_at=iso(kept.time),
@@ -154,7 +154,7 @@ _OF_ONE = [*SIGNED_IN_ALWAYS, NOT_THERE]
 _LIST = Said(
     "subscriptions",
     WORKS_IN_TEAM,
-    [document(200, DeadLetters, "Some of them."), *_OF_ONE, WRONG],
+    [document(200, RefusedRecords, "Some of them."), *_OF_ONE, WRONG],
     [
         _SUBSCRIPTION,
         text_parameter("after", "Only those with a greater number."),

@@ -156,14 +156,15 @@ def _run(mine: Side, one: str) -> None:
 
 
 def _watch(mine: Side, made: Any) -> None:
-    """Nothing has come yet, and nothing was refused."""
+    """His one record alone has come, and nothing was refused."""
     one, model = f"{PIPELINES}/{made['id']}", f"{DATAMODELS}/{made['datamodel_id']}"
     assert _told(mine, "GET", f"{one}/logs") == []
     assert _told(mine, "GET", f"{CONNECTORS}/{made['source_id']}/logs") == []
     assert _told(mine, "GET", f"{one}/latency-informations")["subscriptions"] == {}
     assert _told(mine, "GET", f"{model}/monitoring")["pipeline_id"] == made["id"]
-    assert _told(mine, "GET", f"{model}/schema")["messages"] == 0
-    assert _told(mine, "POST", f"{one}/dry-run", json={})["messages"] == 0
+    schema = {"name": "n", "types": ["integer"], "messages": 1}
+    assert _told(mine, "GET", f"{model}/schema")["fields"] == [schema]
+    assert _told(mine, "POST", f"{one}/dry-run", json={})["records"] == [{"n": 1}]
     assert mine.call("POST", f"{one}/backfill", as_user=True, json={}).status_code == 202
     letters = f"{SUBSCRIPTIONS}/{made['subscription_id']}/dead-letters"
     assert _told(mine, "GET", letters)["items"] == []
