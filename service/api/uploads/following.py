@@ -7,7 +7,7 @@ from typing import Any
 from litestar.types import Receive, Scope, Send
 
 from service.api.answers import Answer
-from service.api.direct import Call
+from service.api.calls import Call
 from service.api.outlets import EVENT_HEADERS, Events
 from service.api.problems import answer_error
 from service.api.streams import CONNECTION, Connection
