@@ -203,6 +203,12 @@ class Customers:
             telling.event_id = f"{telling.event_type}_{telling.user_id}"
 
 
+class Insight:
+    """Of pipelines that never ran: there is nothing to forget."""
+
+    async def forget(self, *_: Any) -> None: ...
+
+
 class Pinged:
     async def ping(self) -> None: ...
 
@@ -281,7 +287,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         registry=SimpleNamespace(**dict.fromkeys(Registry.__slots__)),
         pipelines=SimpleNamespace(**dict.fromkeys(Control.__slots__)),
         pushing=None,
-        insight=None,
+        insight=Insight(),
         partners=None,
         uploads=None,
         limits=LocalLimits(),
