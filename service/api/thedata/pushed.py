@@ -9,8 +9,9 @@ from litestar.handlers import HTTPRouteHandler
 from service.api.answers import Answer, headers_of, json_answer
 from service.api.bodies import JSON, NDJSON, content_type, read_body
 from service.api.guards import SENDS, Gate
-from service.api.openapi import Said, body_of, change, document, refusal, text_parameter
+from service.api.openapi import Said, body_of, change, document, text_parameter
 from service.api.records import MOST_RECORDS
+from service.api.thedata.problems import Refusal
 from service.errors import InvalidInput, TooLarge
 from service.pipelines.pushing import Pushing
 from service.settings import Settings
@@ -79,13 +80,13 @@ _SAID = Said(
     SENDS,
     [
         document(202, AcceptedRecords, "On the bus."),
-        refusal(400, "The body is wrong; none of the records is taken."),
-        refusal(401, "No API key, or not a valid one."),
-        refusal(403, "The key has not the scope `ingest`."),
-        refusal(404, "No such pipeline in the key's environment."),
-        refusal(409, "Its source is another one, or it does not run."),
-        refusal(413, "More bytes or records than allowed."),
-        refusal(503, "The bus is full or does not answer; send the same again."),
+        document(400, Refusal, "The body is wrong; none of the records is taken."),
+        document(401, Refusal, "No API key, or not a valid one."),
+        document(403, Refusal, "The key has not the scope `ingest`."),
+        document(404, Refusal, "No such pipeline in the key's environment."),
+        document(409, Refusal, "Its source is another one, or it does not run."),
+        document(413, Refusal, "More bytes or records than allowed."),
+        document(503, Refusal, "The bus is full or does not answer; send the same again."),
     ],
     [text_parameter("Idempotency-Key", "The same within an hour is taken once.", where="header")],
     body_of(
