@@ -1,5 +1,6 @@
 """Pipelines and uploads in a real browser: seen, started, followed, taken away."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -32,7 +33,7 @@ async def pipeline_state(page: Page, state: str) -> None:
     await expect(page.locator("#pipeline-list .badge")).to_have_text(state, timeout=60_000)
 
 
-async def test_a_pipeline_is_started_and_paused(page, shown: RunningService):
+async def test_a_pipeline_is_started_and_paused_and_its_log_is_read(page, shown: RunningService):
     await with_code(page, shown, "view=pipelines")
     await expect(page.locator("#pipeline-list .empty")).to_be_visible()
     await page.evaluate(MAKE_PIPELINE, ["orders", XSS])
@@ -42,6 +43,10 @@ async def test_a_pipeline_is_started_and_paused(page, shown: RunningService):
     assert await page.evaluate("window.hit") is None
     await page.get_by_role("button", name="Start orders").click()
     await pipeline_state(page, "live")
+    await page.get_by_role("button", name="Log of orders").click()
+    await page.wait_for_url(re.compile("pipeline="))
+    await expect(page.locator("#log-lines li").first).to_be_visible(timeout=60_000)
+    await expect(page.locator("#log-state")).to_have_text("live")
     await page.get_by_role("button", name="Pause orders").click()
     await pipeline_state(page, "paused")
 
