@@ -8,8 +8,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer, headers_of, json_answer
 from service.api.bodies import JSON, NDJSON, content_type, read_body
-from service.api.guards import SENDS, Gate
+from service.api.guards import INGESTS, Gate
 from service.api.openapi import Said, body_of, change, document, text_parameter
+from service.api.rate_limits import count_events
 from service.api.records import MOST_RECORDS
 from service.api.thedata.problems import Refusal
 from service.errors import InvalidInput, TooLarge
@@ -45,12 +46,13 @@ class PushDoor:
         All are taken, or none.
         """
         headers, settings = headers_of(request.scope), self._settings
-        caller = await self._gate.caller(headers, SENDS)
+        caller = await self._gate.caller(headers, INGESTS)
         form = content_type(headers, JSON, NDJSON)
         body = await read_body(
             headers, request.receive, settings.max_body_bytes, settings.body_timeout
         )
         records = _decoded(body, form)
+        await count_events(request.scope, len(records))
         key = headers.get(b"idempotency-key")
         text = key.decode("latin-1") if key else None
         pipeline_id = request.path_params["pipeline_id"]
@@ -77,7 +79,7 @@ def _decoded(body: bytes, form: bytes) -> list[dict[str, Any]]:
 
 _SAID = Said(
     "thedata",
-    SENDS,
+    INGESTS,
     [
         document(202, AcceptedRecords, "On the bus."),
         document(400, Refusal, "The body is wrong; none of the records is taken."),
