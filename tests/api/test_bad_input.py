@@ -9,7 +9,7 @@ import zstandard
 
 from tests.api.edge import Edge, an_event
 
-TOMORROW = (datetime.now(UTC) + timedelta(hours=25)).isoformat()
+TOMORROW = (datetime.now(UTC) + timedelta(hours=48)).isoformat()
 GOOD = json.dumps({"events": [an_event(eventId="good")]}).encode()
 NESTED = b'{"events":[{"payload":' + b"[" * 200_000 + b"]" * 200_000 + b"}]}"
 ZEROS = b"\0" * 200_000_000

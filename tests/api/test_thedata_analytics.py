@@ -1,6 +1,5 @@
 """The thedata face's questions, over a real event store."""
 
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from service.events import Event
 from service.migrate import migrate
 from service.query.cache import AnswerCache
 from service.query.run import Questions
@@ -19,7 +19,6 @@ from tests.storing import AStream, put
 
 NOON = datetime(2024, 2, 12, 12, tzinfo=UTC)
 DAY = {"start_time": "2024-02-12T00:00:00Z", "end_time": "2024-02-13T00:00:00Z"}
-NOW = datetime.fromtimestamp(time.time(), UTC)
 
 
 def view(number: int, hours: float = 0, at: datetime = NOON, **fields: Any):
@@ -34,16 +33,21 @@ EVENTS = [
     view(4, 2, event_type="click", user_id="", session_id=""),
     view(5, event_type="metric", user_id="", payload={"cpu": 0.5, "host": "a"}),
     view(6, event_type="metric", user_id="", payload={"cpu": 0.9, "host": "b"}),
-    view(7, at=NOW, user_id="eve", payload={"load": 5}),
-    view(8, at=NOW, event_type="click", user_id="eve"),
 ]
+
+
+def just_now() -> list[Event]:
+    """What a window that slides to now has in it."""
+    now = datetime.now(UTC)
+    one = view(7, at=now, user_id="eve", payload={"load": 5})
+    return [one, view(8, at=now, event_type="click", user_id="eve")]
 
 
 @pytest.fixture
 async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
     async with open_duckdb(tmp_path) as store:
         await migrate(store)
-        await put(store, EVENTS, tenant=TENANT)
+        await put(store, [*EVENTS, *just_now()], tenant=TENANT)
         questions = Questions(store, AStream(), AnswerCache(0), Settings())
         async with running(questions=questions) as edge:
             yield edge

@@ -10,14 +10,14 @@ from service.accounts.tokens import Claims, Tokens, is_token
 from service.errors import Unauthenticated
 
 TOKENS = Tokens(b"secret")
-SOON = int(time.time()) + 3600
+SOON = int(time.time()) + 86400
 GOOD = Claims("ses_1", "user", SOON * 1000)
 PAYLOAD = {
     "iss": "headrace",
     "aud": "headrace",
     "sub": "user",
     "jti": "ses_1",
-    "iat": SOON - 3600,
+    "iat": SOON - 86400,
     "exp": SOON,
 }
 
