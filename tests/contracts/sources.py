@@ -12,6 +12,7 @@ from service.pipelines.connectors.protocol import Source, Surroundings
 from service.pipelines.connectors.registry import config_of, kind_of
 from tests.kafka import Kafka, a_kafka
 from tests.proxy import Proxy, a_proxy
+from tests.servers import PASSWORD, a_broker, met
 
 PATIENCE = 2.0
 
@@ -78,7 +79,28 @@ async def csv_bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     yield Bench("CSV_SOURCE", {"path": "orders.csv"}, put, files=folder)
 
 
+@asynccontextmanager
+async def nats_bench(_: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    with a_broker() as server:
+        client = await met(server)
+        await client.jetstream().add_stream(name="ORDERS", subjects=["orders"])
+        count = 0
+
+        async def put(more: int) -> None:
+            nonlocal count
+            for number in range(count, count + more):
+                await client.jetstream().publish("orders", b'{"n": %d}' % number)
+            count += more
+
+        async with a_proxy(server.port) as proxy:
+            settings = {"servers": f"127.0.0.1:{proxy.port}", "stream": "ORDERS"}
+            settings |= {"user": "headrace", "password": PASSWORD}
+            yield Bench("NATS_SOURCE", settings, put, proxy)
+        await client.close()
+
+
 BENCHES: Mapping[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Bench]]] = {
     "CSV_SOURCE": csv_bench,
     "KAFKA_SOURCE": kafka_bench,
+    "NATS_SOURCE": nats_bench,
 }

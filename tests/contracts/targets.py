@@ -9,13 +9,15 @@ import asyncpg
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from service.pipelines.connectors.protocol import Surroundings, Target
 from service.pipelines.connectors.registry import config_of, kind_of
 from service.pipelines.model import Outgoing, Place
 from tests.kafka import Kafka, a_kafka
 from tests.proxy import Proxy, a_proxy
-from tests.servers import PASSWORD
+from tests.servers import PASSWORD, a_broker, met
 
 PATIENCE = 2.0
 
@@ -106,7 +108,31 @@ async def _in_postgres(connection: asyncpg.Connection, table: str) -> Sequence[M
     return [dict(row) for row in await connection.fetch(f"SELECT * FROM {table}")]
 
 
+@asynccontextmanager
+async def nats_bench(_: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    with a_broker() as server:
+        client = await met(server)
+        for subject in ("orders", "by_id"):
+            await client.jetstream().add_stream(name=subject, subjects=[subject])
+        async with a_proxy(server.port) as proxy:
+            settings = {"servers": f"127.0.0.1:{proxy.port}"}
+            settings |= {"user": "headrace", "password": PASSWORD}
+            yield Bench("NATS_TARGET", settings, proxy, partial(_in_nats, client))
+        await client.close()
+
+
+async def _in_nats(client: Client, subject: str) -> Sequence[Mapping[str, Any]]:
+    count = (await client.jetstream().stream_info(subject)).state.messages
+    unasked = ConsumerConfig(ack_policy=AckPolicy.NONE)
+    reader = await client.jetstream().pull_subscribe(subject, stream=subject, config=unasked)
+    found: list[Mapping[str, Any]] = []
+    while len(found) < count:
+        found += [msgspec.json.decode(one.data) for one in await reader.fetch(500)]
+    return found
+
+
 BENCHES: Mapping[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Bench]]] = {
     "KAFKA_TARGET": kafka_bench,
+    "NATS_TARGET": nats_bench,
     "POSTGRES_TARGET": postgres_bench,
 }

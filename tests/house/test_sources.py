@@ -54,7 +54,7 @@ def test_no_import_hides_from_the_import_rule():
     ("driver", "homes"),
     [
         ("duckdb", {"service/storage/duckdb.py"}),
-        ("nats", {"service/stream/"}),
+        ("nats", {"service/stream/", "service/pipelines/connectors/nats_"}),
         (
             "sqlalchemy",
             {

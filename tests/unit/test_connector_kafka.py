@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from service.errors import ConnectorBroken, InvalidInput, SourceUnavailable
-from service.pipelines.connectors.kafka_source import decoded
+from service.pipelines.connectors.decoding import decoded
 from service.pipelines.connectors.protocol import Surroundings
 from service.pipelines.connectors.registry import config_of, kind_of
 from service.pipelines.model import Outgoing, Place

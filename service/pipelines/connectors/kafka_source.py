@@ -8,7 +8,6 @@ A value that is no JSON object becomes `{"value": ...}`: as JSON, or else as tex
 """
 
 import asyncio
-import base64
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from service.errors import ConnectorBroken, SourceUnavailable
+from service.pipelines.connectors.decoding import as_text, decoded
 from service.pipelines.connectors.kafka_line import KafkaSecurity, Line
 from service.pipelines.connectors.protocol import Source, Surroundings
 from service.pipelines.model import Cursor, SourceMessage, Taken
@@ -29,8 +29,6 @@ MOST_BYTES = 4 * 1024 * 1024
 FETCH_BYTES = 8 * 1024 * 1024
 QUIET_SECONDS = 5.0
 """After so long without a record it is asked whether the brokers are there."""
-
-_decode = msgspec.json.Decoder().decode
 
 
 class KafkaSource(KafkaSecurity, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -240,28 +238,12 @@ class _KafkaSource:
         return SourceMessage(value, record.key, record.timestamp, told)
 
 
-def decoded(value: bytes | None) -> Mapping[str, Any]:
-    """The value as an object."""
-    try:
-        found = None if value is None else _decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = _text(value or b"")
-    return found if type(found) is dict else {"value": found}
-
-
 def _metadata(record: ConsumerRecord) -> Mapping[str, Any]:
     return {
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
         "timestamp": record.timestamp,
-        "key": None if record.key is None else _text(record.key),
-        "headers": {name: None if v is None else _text(v) for name, v in record.headers},
+        "key": None if record.key is None else as_text(record.key),
+        "headers": {name: None if v is None else as_text(v) for name, v in record.headers},
     }
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(value).decode()

@@ -34,6 +34,18 @@ from service.pipelines.connectors.kafka_target import (
     kafka_target_topics,
     open_kafka_target,
 )
+from service.pipelines.connectors.nats_source import (
+    NatsSource,
+    check_nats_source,
+    fetch_from_nats,
+    nats_streams,
+    open_nats_source,
+)
+from service.pipelines.connectors.nats_target import (
+    NatsTarget,
+    check_nats_target,
+    open_nats_target,
+)
 from service.pipelines.connectors.oracle_target import (
     OracleTarget,
     check_oracle_target,
@@ -91,6 +103,27 @@ KINDS: Mapping[str, Kind] = {
             open_target=open_kafka_target,
             check=check_kafka_target,
             topics=kafka_target_topics,
+        ),
+        Kind(
+            "NATS_SOURCE",
+            "source",
+            NatsSource,
+            "The messages of a stream of NATS.",
+            frozenset({"password", "token"}),
+            open_source=open_nats_source,
+            check=check_nats_source,
+            topics=nats_streams,
+            fetch=fetch_from_nats,
+        ),
+        Kind(
+            "NATS_TARGET",
+            "target",
+            NatsTarget,
+            "Messages of a subject of NATS.",
+            frozenset({"password", "token"}),
+            open_target=open_nats_target,
+            check=check_nats_target,
+            topics=nats_streams,
         ),
         Kind(
             "ORACLE_TARGET",
