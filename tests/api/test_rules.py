@@ -1,7 +1,7 @@
 """Who may call what: every route declares a rule, and keeps to it whoever calls."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
@@ -68,6 +68,25 @@ def test_the_document_asks_for_what_the_rule_asks(method: str, path: str):
         if does
     ]
     assert ({} in said) == rule.public
+
+
+def refusals(document: dict[str, Any]) -> Iterator[tuple[str, int, Any]]:
+    """Route, status and schema of everything that is answered with 4xx."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                media = answer.get("content", {}).get("application/json")
+                if media and 400 <= int(status) < 500:
+                    yield f"{method.upper()} {path}", int(status), media["schema"]
+
+
+def test_who_asks_too_often_is_refused_in_the_form_of_the_other_refusals():
+    forms: dict[str, dict[int, Any]] = {}
+    for route, status, schema in refusals(APP.openapi_schema.to_schema()):
+        forms.setdefault(route, {})[status] = schema
+    often = {route: form for route, form in forms.items() if 429 in form}
+    assert len(often) > 50
+    assert [route for route, form in often.items() if form[429] != form.get(401, form[429])] == []
 
 
 class Recorded(Questions):

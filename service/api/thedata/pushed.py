@@ -88,6 +88,7 @@ _SAID = Said(
         document(404, Refusal, "No such pipeline in the key's environment."),
         document(409, Refusal, "Its source is another one, or it does not run."),
         document(413, Refusal, "More bytes or records than allowed."),
+        document(429, Refusal, "More than the key's tier allows; see `Retry-After`."),
         document(503, Refusal, "The bus is full or does not answer; send the same again."),
     ],
     [text_parameter("Idempotency-Key", "The same within an hour is taken once.", where="header")],
