@@ -25,6 +25,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "chaos: something is killed, filled up or turned back")
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What all tests have in common stays: looking through it again and again costs a third."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+
+
 _exit_status = pytest.StashKey[int]()
 
 
