@@ -93,11 +93,18 @@ BELONGS_TO_IT = Rule(
     "a member of it, or his service account", sessions=True, services=True, role=MEMBER
 )
 OWNS_IT = Rule("an owner of it", sessions=True, role=OWNER)
-WORKS_IN_TEAM = Rule(
-    "a member of its team, or his service account", sessions=True, services=True, role=MEMBER
+BELONGS_TO_ITS_ENVIRONMENT = replace(
+    BELONGS_TO_IT, about="a member of its environment, or his service account"
+)
+IS_IN_IT = replace(
+    BELONGS_TO_IT, about="a member of it or an owner of its environment, or his service account"
+)
+WORKS_IN_TEAM = replace(
+    BELONGS_TO_IT,
+    about="a member of its team or an owner of its environment, or his service account",
 )
 SEES_PIPELINES = Rule(
-    "a key with `read`, or a member of its team",
+    "a key with `read`, a member of its team, or an owner of its environment",
     ("read",),
     keys=True,
     sessions=True,
@@ -106,7 +113,9 @@ SEES_PIPELINES = Rule(
     role=MEMBER,
 )
 KEEPS_PIPELINES = replace(
-    SEES_PIPELINES, about="a key with `admin`, or a member of its team", scopes=("admin",)
+    SEES_PIPELINES,
+    about="a key with `admin`, a member of its team, or an owner of its environment",
+    scopes=("admin",),
 )
 GOVERNS = Rule("a superuser", sessions=True, superuser=True)
 MAKES_KEYS = Rule("a user who owns the environment", ("admin",), sessions=True, counted=True)

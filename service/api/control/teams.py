@@ -24,7 +24,13 @@ from service.api.control.said import (
     WRONG,
 )
 from service.api.forms import read_form, said_in
-from service.api.guards import BELONGS_TO_IT, IS_KNOWN, OWNS_HERE, OWNS_IT
+from service.api.guards import (
+    BELONGS_TO_ITS_ENVIRONMENT,
+    IS_IN_IT,
+    IS_KNOWN,
+    OWNS_HERE,
+    OWNS_IT,
+)
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
 
 
@@ -111,7 +117,7 @@ class TeamRoutes:
 
     async def find(self, request: Request[Any, Any, Any]) -> Answer:
         """A team."""
-        caller = await self._entrance.caller(request, BELONGS_TO_IT)
+        caller = await self._entrance.caller(request, BELONGS_TO_ITS_ENVIRONMENT)
         return json_answer(200, _document(await self._teams.find(caller, _team_id(request))))
 
     async def patch(self, request: Request[Any, Any, Any]) -> Answer:
@@ -138,7 +144,7 @@ class TeamRoutes:
 
         For who is in it too, and for owners of its environment.
         """
-        caller = await self._entrance.caller(request, BELONGS_TO_IT)
+        caller = await self._entrance.caller(request, IS_IN_IT)
         found = await self._teams.members(caller, _team_id(request))
         return json_answer(200, [member_document(member) for member in found])
 
@@ -231,7 +237,7 @@ _FIND_NAMED = Said(
     [_ONE, NO_ENVIRONMENT, *SIGNED_IN_ALWAYS, NOT_THERE, WRONG],
     [text_parameter("name", "The name."), ENVIRONMENT_HEADER],
 )
-_FIND = Said("teams", BELONGS_TO_IT, [_ONE, *SIGNED_IN_ALWAYS, NOT_THERE], [_ID])
+_FIND = Said("teams", BELONGS_TO_ITS_ENVIRONMENT, [_ONE, *SIGNED_IN_ALWAYS, NOT_THERE], [_ID])
 _PATCH = Said(
     "teams",
     OWNS_IT,
@@ -242,7 +248,7 @@ _PATCH = Said(
 _DELETE = Said("teams", OWNS_IT, [_DONE, *_CHANGES], [_ID])
 _MEMBERS = Said(
     "teams",
-    BELONGS_TO_IT,
+    IS_IN_IT,
     [
         document(200, list[MemberDocument], "Everybody in the team.", [A_MEMBER]),
         *SIGNED_IN_ALWAYS,
