@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import pyarrow as pa
 from litestar import Request
-from litestar.types import HTTPScope, Receive
+from litestar.types import Receive
 
 from service.api.answers import JSON, Answer, Header, Headers, headers_of, iso
 from service.api.bodies import JSON as JSON_TYPE
@@ -27,7 +27,7 @@ from service.events import now_ms
 from service.formats.choice import JSON as JSON_FORM
 from service.formats.choice import Format
 from service.formats.encoders import encoded
-from service.query.cache import Served
+from service.query.cache import Served, Waiting
 from service.receipts import Receipts
 from service.storage.mark import Mark
 
@@ -75,19 +75,22 @@ class Asking:
 
     async def ask(
         self,
-        scope: HTTPScope,
+        request: Request[Any, Any, Any],
         parse: Callable[[Mapping[str, str], int], _Parameters],
-        question: Callable[[str, _Parameters, int], Awaitable[Served]],
+        question: Callable[[str, _Parameters, int, Waiting], Awaitable[Served]],
     ) -> Answer:
-        """The answer to `question(tenant, parameters, at_least)` for whoever calls.
+        """The answer to `question(tenant, parameters, at_least, waiting)` for whoever calls.
 
+        An answer at hand is given without a look at whether he still listens: that costs as much.
         Raises NotCountedYet when the receipt of `?after=` is not counted in time.
         """
-        began, headers = time.perf_counter(), headers_of(scope)
+        began, scope = time.perf_counter(), request.scope
+        headers = headers_of(scope)
         tenant = await self._gate.reader(headers)
         raw, at_least = await self.at_least(tenant, scope["query_string"])
         parameters = parse(raw, now_ms())
-        served = await question(tenant, parameters, at_least)
+        waiting = partial(while_heard, request.receive)
+        served = await question(tenant, parameters, at_least, waiting)
         return self.document(served, headers, began)
 
     async def ask_in_body(

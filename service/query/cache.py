@@ -18,7 +18,7 @@ import asyncio
 import random
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -71,6 +71,15 @@ class _Kept:
     elsewhere: bool
 
 
+Waiting = Callable[[Awaitable[Served]], Awaitable[Served]]
+"""How a caller waits for an answer that is not at hand: he may give it up."""
+
+
+async def patiently(answer: Awaitable[Served]) -> Served:
+    """Wait, however long it takes."""
+    return await answer
+
+
 class AnswerCache:
     """Answers by key, in the memory of this process. `seconds` is the hard limit; 0 keeps none."""
 
@@ -92,7 +101,9 @@ class AnswerCache:
         self._flights: dict[bytes, asyncio.Task[_Kept]] = {}
         self._waiting: Counter[asyncio.Task[_Kept]] = Counter()
 
-    async def answer(self, key: bytes, compute: Compute, at_least: int = 0) -> Served:
+    async def answer(
+        self, key: bytes, compute: Compute, at_least: int = 0, waiting: Waiting = patiently
+    ) -> Served:
         """The answer under `key`, from `compute` when none is at hand.
 
         `at_least` is the lowest position that the answer must contain; a computation begun before
@@ -101,7 +112,7 @@ class AnswerCache:
         now = self._clock()
         kept = self._kept.get(key)
         if kept is None or now >= kept.hard or kept.computed.position < at_least:
-            return await self._wait(key, compute, at_least)
+            return await waiting(self._wait(key, compute, at_least))
         self._kept.move_to_end(key)
         if now < kept.soft:
             _fresh.inc()

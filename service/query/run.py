@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from service.errors import HeadraceError
 from service.query.buckets import shown
-from service.query.cache import AnswerCache, Served
+from service.query.cache import AnswerCache, Served, Waiting, patiently
 from service.query.documents import metrics_document, numbers_document
 from service.query.journeys import asked as journeys
 from service.query.language.answer import answer_question
@@ -104,24 +104,36 @@ class Questions:
         self._timeout = settings.query_timeout
 
     async def metrics(
-        self, tenant: str, parameters: MetricsParameters, at_least: int = 0
+        self,
+        tenant: str,
+        parameters: MetricsParameters,
+        at_least: int = 0,
+        waiting: Waiting = patiently,
     ) -> Served:
         """The metrics document. `at_least` is the lowest position that it must contain.
 
         Raises QuestionTooBig past the time or memory cap.
         """
         key = _key("metrics", tenant, parameters.canonical())
-        return await self._cache.answer(key, lambda: self._metrics(tenant, parameters), at_least)
+        return await self._cache.answer(
+            key, lambda: self._metrics(tenant, parameters), at_least, waiting
+        )
 
     async def numbers(
-        self, tenant: str, parameters: NumbersParameters, at_least: int = 0
+        self,
+        tenant: str,
+        parameters: NumbersParameters,
+        at_least: int = 0,
+        waiting: Waiting = patiently,
     ) -> Served:
         """Count, sum, mean and extremes of a numeric field of the payload.
 
         Raises QuestionTooBig past the time or memory cap.
         """
         key = _key("numbers", tenant, parameters.canonical())
-        return await self._cache.answer(key, lambda: self._numbers(tenant, parameters), at_least)
+        return await self._cache.answer(
+            key, lambda: self._numbers(tenant, parameters), at_least, waiting
+        )
 
     async def query(self, tenant: str, question: Question, at_least: int = 0) -> Served:
         """What a query asks for. Raises QuestionTooBig past the time or memory cap."""

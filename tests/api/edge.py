@@ -29,7 +29,7 @@ from service.ingest import Ingest
 from service.limits import LocalLimits, Standing
 from service.pipelines.control.registry import Control
 from service.publisher import Publisher
-from service.query.cache import AnswerCache, Served
+from service.query.cache import AnswerCache, Served, Waiting, patiently
 from service.query.customers import Customer, Version
 from service.query.exports import SCHEMA as EXPORTED
 from service.query.live import Live
@@ -133,10 +133,15 @@ class Questions:
     as_of: int = 1_700_000_000_000
     error: Exception | None = None
 
-    async def metrics(self, tenant: str, parameters: Any, at_least: int = 0) -> Served:
-        return await self.cache.answer(
-            repr(parameters.canonical()).encode(), self._compute, at_least
-        )
+    async def metrics(
+        self,
+        tenant: str,
+        parameters: Any,
+        at_least: int = 0,
+        waiting: Waiting = patiently,
+    ) -> Served:
+        key = repr(parameters.canonical()).encode()
+        return await self.cache.answer(key, self._compute, at_least, waiting)
 
     async def stats(self, tenant: str) -> Stats:
         return Stats(0.0, 7, "2030-01-01T00:00:00Z")

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from service.errors import AnalyticsUnavailable, QuestionTooBig
+from service.query.share import Computed
 from service.storage.protocol import Progress
 from tests.api.edge import KEY, TENANT, Edge, running
 from tests.api.edge import Questions as AskedQuestions
@@ -120,6 +121,29 @@ async def test_a_store_that_cannot_answer_is_503_and_tried_again(error: Exceptio
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, error.code)
     assert "retry-after" in answer.headers
     assert again.status_code == 200
+
+
+class Endless(AskedQuestions):
+    """Computes until it is told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def _compute(self) -> Computed:
+        self.begun.set()
+        try:
+            return await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+
+
+async def test_a_computation_ends_when_who_asked_for_it_hangs_up():
+    async with running(questions=Endless()) as edge, asyncio.timeout(20):
+        caller = asyncio.create_task(edge.client.get(METRICS))
+        await edge.parts.questions.begun.wait()
+        caller.cancel()
+        await edge.parts.questions.ended.wait()
 
 
 async def test_stats_come_in_the_envelope(edge: Edge):

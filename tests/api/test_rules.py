@@ -96,9 +96,9 @@ class Recorded(Questions):
         super().__init__()
         self._tenants = tenants
 
-    async def metrics(self, tenant: str, parameters: Any, at_least: int = 0) -> Any:
+    async def metrics(self, tenant: str, *asked: Any) -> Any:
         self._tenants.add(tenant)
-        return await super().metrics(tenant, parameters, at_least)
+        return await super().metrics(tenant, *asked)
 
     async def stats(self, tenant: str) -> Any:
         self._tenants.add(tenant)

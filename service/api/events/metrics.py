@@ -44,7 +44,7 @@ class Metrics:
         Time is event time, and both filters hold for every block. Without a key the environment
         whose metrics are public answers, if there is one.
         """
-        return await self._asking.ask(request.scope, parse_metrics, self._questions.metrics)
+        return await self._asking.ask(request, parse_metrics, self._questions.metrics)
 
 
 _EXAMPLE = {

@@ -40,7 +40,7 @@ class Numbers:
 
     async def numbers(self, request: Request[Any, Any, Any]) -> Answer:
         """Sum up a numeric field of the payload."""
-        return await self._asking.ask(request.scope, parse_numbers, self._questions.numbers)
+        return await self._asking.ask(request, parse_numbers, self._questions.numbers)
 
 
 _EXAMPLE = {
