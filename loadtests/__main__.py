@@ -1,4 +1,4 @@
-"""`make bench`, or `python -m loadtests [--quick | --full | --smoke]`."""
+"""`python -m loadtests run SCENARIO`; and `make bench`: without a command, `--quick`, `--full`."""
 
 import asyncio
 import sys
@@ -25,6 +25,7 @@ from loadtests.overload import overload
 from loadtests.processes import Failed, allow_many_files, headrace
 from loadtests.questions import cached, pollers, uncached
 from loadtests.scale import SCALES, Scale
+from loadtests.scenarios.command import list_, run
 from loadtests.shared import shared
 from loadtests.signed import signed
 
@@ -33,7 +34,7 @@ _Found = TypeVar("_Found")
 _console = Console(width=None if sys.stdout.isatty() else 160)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--smoke", "scale", flag_value="smoke", help="Seconds; shows only that it works.")
 @click.option("--quick", "scale", flag_value="quick", help="Two minutes; rough, a million events.")
 @click.option("--full", "scale", flag_value="full", help="30 M events at full speed; a while.")
@@ -42,12 +43,23 @@ _console = Console(width=None if sys.stdout.isatty() else 160)
     type=click.Choice(["in", "out", "clickhouse"]),
     help="Events in, answers out, or events into ClickHouse, alone.",
 )
-def main(scale: str | None, only: str | None) -> None:
-    """Measure the service on this machine, everything on loopback, in temporary directories.
+@click.pass_context
+def main(context: click.Context, scale: str | None, only: str | None) -> None:
+    """Send the traffic of a scenario to any service (`run`), or measure all there is (make bench).
 
-    The run as such and `--full` are kept in loadtests/results/ and written to
+    Without a command: measure the service on this machine, everything on loopback, in temporary
+    directories. The run as such and `--full` are kept in loadtests/results/ and written to
     docs/performance.md; `--quick` and `--smoke` only print.
     """
+    if context.invoked_subcommand is None:
+        _bench(scale, only)
+
+
+main.add_command(run)
+main.add_command(list_)
+
+
+def _bench(scale: str | None, only: str | None) -> None:
     allow_many_files()
     chosen = SCALES[scale or "standard"]
     began = time.monotonic()

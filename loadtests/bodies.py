@@ -18,16 +18,22 @@ EVENT_BYTES = 300
 """Bytes of one event, its comma included."""
 USERS = 100_000
 EVENT_TYPES = ("page_view", "click", "scroll", "search", "view_item", "add_to_cart", "purchase")
-_WEIGHTS = (40, 25, 12, 9, 7, 5, 2)
+WEIGHTS = (40, 25, 12, 9, 7, 5, 2)
 _SESSIONS = 400
 """Sessions that the events of one batch are scattered over."""
 _BATCHES_A_SESSION = 8
 _NUMBER = b"%010d"
 
 
-def head(method: str, path: str, headers: Mapping[str, str], length: int | None = None) -> bytes:
+def head(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    length: int | None = None,
+    host: str = "127.0.0.1",
+) -> bytes:
     """The head of a request over HTTP/1.1 on a connection that stays open."""
-    lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1"]
+    lines = [f"{method} {path} HTTP/1.1", f"host: {host}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if length is not None:
         lines += ["content-type: application/json", f"content-length: {length}"]
@@ -86,7 +92,7 @@ def _event(run: str, number: int) -> bytes:
         "sessionId": f"session_{0:010d}_{random.randrange(_SESSIONS):03d}",
         "timestamp": f"2026-01-01T00:00:00.{random.randrange(1000):03d}Z",
         "userId": f"user_{user:08x}",
-        "eventType": random.choices(EVENT_TYPES, _WEIGHTS)[0],
+        "eventType": random.choices(EVENT_TYPES, WEIGHTS)[0],
         "metadata": {"source": random.choice(("web", "ios", "android"))},
         "payload": {"amount": round(random.gammavariate(2, 20), 2), "page": "/"},
         "priority": 1,

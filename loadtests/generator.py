@@ -14,15 +14,17 @@ import re
 import secrets
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from typing import Literal, cast
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 import numpy as np
 import uvloop
 
 from loadtests.bodies import Events, Question
+from loadtests.lines import Line
+from loadtests.open_loop import OpenLoop
 from loadtests.signed_bodies import SignedEvents
 
 SAMPLE_SECONDS = 0.5
@@ -91,35 +93,24 @@ class Sent(msgspec.Struct, kw_only=True):
         return self.server_seconds / self.answered * 1e6 if self.answered else 0.0
 
 
-class _Connection(asyncio.Protocol):
-    """One connection with at most one request under way."""
+class _Connection(Line):
+    """A connection, and the requests that are its own."""
 
     def __init__(self, run: "_Run", requests: _Requests) -> None:
+        super().__init__()
         self._run = run
         self._requests = requests
         self._due = 0.0
-        self._received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
 
     def send(self, due: float) -> None:
         self._due = due
-        self._transport.write(self._requests.next())
+        self.write(self._requests.next())
 
-    def data_received(self, data: bytes) -> None:
-        self._received = received = self._received + data if self._received else data
-        end = received.find(b"\r\n\r\n")
-        if end < 0 or len(received) < end + 4 + _length(received, end):
-            return
-        self._received = b""
-        self._run.answered(self, self._due, received, end)
+    def answered(self, answer: bytes, end: int) -> None:
+        self._run.answered(self, self._due, answer, end)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._run.lost(self)
-
-    def close(self) -> None:
-        self._transport.abort()
+    def lost(self) -> None:
+        self._run.lost()
 
 
 class _Run:
@@ -130,8 +121,7 @@ class _Run:
         self._good = b"%d" % load.status
         self._mark = load.mark.encode()
         self._marked = 0
-        self._free: deque[_Connection] = deque()
-        self._overdue: deque[float] = deque()
+        self._open_loop: OpenLoop[_Connection, float] = OpenLoop(self._send)
         self._under_way = 0
         self._started = 0
         self._latencies: list[float] = []
@@ -146,8 +136,9 @@ class _Run:
         self._until = self._began + self._load.seconds
         sampling = asyncio.create_task(self._sample())
         if self._load.rate:
-            self._free.extend(connections)
-            await self._keep_time(self._load.rate)
+            for connection in connections:
+                self._open_loop.freed(connection)
+            await self._open_loop.keep_time(self._timetable(self._load.rate))
         else:
             for connection in connections:
                 self._send_next(connection)
@@ -175,14 +166,12 @@ class _Run:
             self._errors[status if again else f"{status} without Retry-After"] += 1
         if self._load.rate is None:
             self._send_next(connection)
-        elif self._overdue:
-            self._send(connection, self._overdue.popleft())
         else:
-            self._free.append(connection)
+            self._open_loop.freed(connection)
         if not self._under_way:
             self._ended.set()
 
-    def lost(self, connection: _Connection) -> None:
+    def lost(self) -> None:
         """Note a connection that the service closed."""
         if not self._ended.is_set():
             self._errors["connection lost"] += 1
@@ -198,17 +187,13 @@ class _Run:
         self._under_way += 1
         connection.send(due)
 
-    async def _keep_time(self, rate: float) -> None:
+    def _timetable(self, rate: float) -> Iterator[tuple[float, float]]:
+        """When each request is due, twice: as its moment and as what is told to the connection."""
         for number in itertools.count():
             due = self._began + number / rate
             if due >= self._until:
                 return
-            if (early := due - time.monotonic()) > 0:
-                await asyncio.sleep(early)
-            if self._free:
-                self._send(self._free.popleft(), due)
-            else:
-                self._overdue.append(due)
+            yield due, due
 
     async def _end(self) -> None:
         """Wait for what is under way, but not for ever."""
@@ -264,15 +249,6 @@ def _requests(load: Load) -> list[_Requests]:
     run, numbers = secrets.token_hex(4), itertools.count()
     path, kind = load.paths[0], SignedEvents if load.what == "signed" else Events
     return [kind(path, load.headers, size, run, numbers) for _ in range(load.connections)]
-
-
-def _length(answer: bytes, end: int) -> int:
-    """The length of the body; the answers measured here always name it."""
-    at = answer.find(b"content-length: ", 0, end)
-    if at < 0:
-        return 0
-    stop = answer.find(b"\r\n", at, end + 2)
-    return int(answer[at + 16 : stop])
 
 
 async def _carry_out(load: Load) -> Sent:

@@ -103,9 +103,26 @@ def headrace(data_dir: Path, **environment: str) -> Iterator[Subject]:
         "HEADRACE_LOG_FORMAT": "json",
         **environment,
     }
-    command = [shutil.which("headrace", path=sysconfig.get_path("scripts")) or "headrace", "up"]
-    with serving(command, port, variables) as subject:
+    with serving([_program(), "up"], port, variables) as subject:
         yield subject
+
+
+def command(data_dir: Path, *arguments: str) -> str:
+    """What a command on a data directory prints. Raises Failed."""
+    done = subprocess.run(
+        [_program(), *arguments],
+        env={**os.environ, "HEADRACE_DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Failed(f"headrace {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _program() -> str:
+    return shutil.which("headrace", path=sysconfig.get_path("scripts")) or "headrace"
 
 
 @contextmanager

@@ -1,15 +1,11 @@
 """Signed batches beside those of the events face: what signatures and stricter records cost."""
 
-import os
-import shutil
-import subprocess
-import sysconfig
 from functools import partial
 from pathlib import Path
 
 from loadtests.figures import Figure
 from loadtests.ingestion import BATCH, BATCH_CONNECTIONS, EVENTS, KEY
-from loadtests.processes import Failed, Subject
+from loadtests.processes import Subject, command
 from loadtests.rounds import beside, in_turn
 from loadtests.scale import Scale
 from loadtests.signed_bodies import ACCOUNT, TOKEN, WORKSPACE
@@ -43,14 +39,5 @@ async def signed(scale: Scale, service: Subject, data_dir: Path) -> list[Figure]
 
 def _new_token(data_dir: Path) -> str:
     """A signing token of the running service."""
-    command = shutil.which("headrace", path=sysconfig.get_path("scripts")) or "headrace"
-    made = subprocess.run(
-        [command, "signing", "create", "--account", ACCOUNT, "--workspace", WORKSPACE],
-        env={**os.environ, "HEADRACE_DATA_DIR": str(data_dir)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode:
-        raise Failed(made.stderr)
-    return made.stdout.strip()
+    made = command(data_dir, "signing", "create", "--account", ACCOUNT, "--workspace", WORKSPACE)
+    return made.strip()
