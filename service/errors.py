@@ -40,6 +40,7 @@
     │   ├── Unreachable           UNREACHABLE            no answer came; send the same ids again
     │   ├── SourceUnavailable     SOURCE_UNAVAILABLE     a pipeline's source does not answer
     │   └── TargetUnavailable     TARGET_UNAVAILABLE     a pipeline's target does not answer
+    │       └── TargetBusy        TARGET_BUSY            it is at it still, or asks to wait
     ├── ConnectorBroken        CONNECTOR_BROKEN       a source or target will not work as it is told
     ├── SealBroken             SEAL_BROKEN            a sealed secret does not open
     ├── SettingsError          SETTINGS               a setting is wrong; the start is refused
@@ -387,6 +388,12 @@ class TargetUnavailable(Retryable):
     """A pipeline's target does not answer, or not in time: unknown what it kept; tried again."""
 
     code = "TARGET_UNAVAILABLE"
+
+
+class TargetBusy(TargetUnavailable):
+    """The same, but it stays open: asked again, it goes on, or knows how long it is to wait."""
+
+    code = "TARGET_BUSY"
 
 
 class ConnectorBroken(HeadraceError):

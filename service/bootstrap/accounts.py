@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from service.accounts.addresses import account_of
 from service.accounts.codes import Codes
@@ -68,7 +69,8 @@ async def open_pipelines(settings: Settings, accounts: Accounts) -> Control:
     """What people change about pipelines; secrets sealed under a former key are sealed anew."""
     if again := await Vault(accounts.sealing).seal_again(accounts.database):
         log().info("pipelines.sealed_again", connectors=again)
-    return Control.over(accounts.database, accounts.sealing, settings.allow_private_targets)
+    files = Path(settings.files_dir) if settings.files_dir else None
+    return Control.over(accounts.database, accounts.sealing, settings.allow_private_targets, files)
 
 
 def _owner(settings: Settings) -> str:

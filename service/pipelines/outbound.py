@@ -7,11 +7,12 @@ is (`written`) leaves it out, one that tells records apart by a key takes it for
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from service import crash
-from service.errors import ConnectorBroken, TargetUnavailable
+from service.errors import ConnectorBroken, TargetBusy, TargetUnavailable
 from service.pipelines.bus import Bus, Carried
-from service.pipelines.connectors.protocol import Target
+from service.pipelines.connectors.protocol import Target, block_of
 from service.pipelines.drawing import Drawing
 from service.pipelines.model import Outgoing, Place, Refused, SubscriptionConfig
 from service.pipelines.positions import Mark, Position, Turned
@@ -44,6 +45,8 @@ class Way:
     refusals: Refusals
     open_target: OpenTarget
     open_error_target: OpenTarget | None
+    together: int = 1
+    """Messages in a row that the target is given in one piece."""
 
 
 class Outbound:
@@ -138,7 +141,8 @@ class Outbound:
         await self._put_aside(carried, drawn.refused)
         left = [one for one in drawn.outgoing if not self._is_done(one.place)]
         while left:
-            batch, left = left[: self._most], left[self._most :]
+            size = _size(left, self._most, self._way.together)
+            batch, left = left[:size], left[size:]
             await self._put_aside(carried, await self._write(batch))
             self._watch.took(len(batch))
             if left:
@@ -167,6 +171,9 @@ class Outbound:
                 await self._open()
                 assert self._target
                 refused = await self._target.write([o for o in batch if not self._is_done(o.place)])
+        except TargetBusy:
+            self._most = max(SMALLEST_WRITE, self._most // 2)
+            raise
         except (TargetUnavailable, OSError, TimeoutError) as error:
             self._most = max(SMALLEST_WRITE, self._most // 2)
             await self._close()
@@ -240,6 +247,15 @@ class Outbound:
         for target in opened:
             if target:
                 await closed(target)
+
+
+def _size(left: Sequence[Outgoing], most: int, together: int) -> int:
+    """How many of the records of a frame are written at once: so many, and the rest of a block."""
+    if together == 1 or most >= len(left):
+        return most
+    last = block_of(left[most - 1].place, together)
+    rest = takewhile(lambda one: block_of(one.place, together) == last, left[most:])
+    return most + sum(1 for _ in rest)
 
 
 def _told(carried: Carried, subscription_id: str, refused: Refused) -> Outgoing:

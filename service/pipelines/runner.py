@@ -148,8 +148,10 @@ class Runner:
         errors = None
         if one.error_target:
             errors = self._opening(one.error_target, f"{one.id}-errors", one.error_table)
-        way = Way(bus, mark, refusals, opening, errors)
-        watch = self._watch(one.id, self._kind(one.target))
+        kind = self._kind(one.target)
+        together = kind.together(config_of(kind, one.target.settings))
+        way = Way(bus, mark, refusals, opening, errors, together)
+        watch = self._watch(one.id, kind)
         return Outbound(one, way, watch, self._trying(watch))
 
     def _opening(self, target: ConnectorConfig, name: str, table: str) -> OpenTarget:

@@ -53,6 +53,8 @@ class Api:
     """Answers that come first, one each."""
     one_by_one: bool = False
     """Lists are answered with a status for each of their rows."""
+    holds_at: int | None = None
+    """So many customers, and it answers nothing any more."""
     dice: random.Random = field(default_factory=lambda: random.Random(7))
     created: Counter[str] = field(default_factory=Counter)
     """How often each customer was created, by `id`."""
@@ -140,6 +142,8 @@ class _Connection(asyncio.Protocol):
         api.another.set()
         if api.keep:
             api.asked.append(asked)
+        if api.holds_at is not None and len(api.created) >= api.holds_at:
+            return
         if fixed := api.answers.get((asked.method, asked.path)):
             self._answer(*fixed)
         elif api.scripted:

@@ -7,9 +7,11 @@ import msgspec
 import pytest
 
 from service.pipelines.bus import open_bus
+from service.pipelines.model import ConnectorConfig, SubscriptionConfig
 from service.pipelines.refusals import open_refusals
 from service.stream.jetstream import open_jetstream
 from service.stream.nats_child import NatsChild
+from tests.delivery.api import Api, serving
 from tests.piping import (
     Board,
     a_subscription,
@@ -76,6 +78,17 @@ async def test_a_target_that_is_away_is_tried_again(stream, file):
     async with carrying(stream, await parts_of(stream, board, "w")):
         await until(has(file, 100))
     assert_whole(file, 100)
+
+
+async def test_an_api_that_failed_is_asked_for_the_rest_in_the_same_requests_as_before(stream):
+    with serving(Api(scripted=[(503, {}, b"")] * 100, unique="n")) as api:
+        settings = {"rows_per_request": 7, "retry_attempts": 0, "breaker_failures": 999}
+        told = {"base_url": api.url, "endpoints": {"customers": "/users"}, "settings": settings}
+        way = SubscriptionConfig("s", (), ConnectorConfig("HTTP_API_TARGET", told), backfill=True)
+        board = Board(an_assignment(way, records=1501, at_once=1000, keys=1501))
+        async with carrying(stream, await parts_of(stream, board, "w", allow_private=True)):
+            await until(lambda: len(api.created) == 1501)
+    assert len(api.asked) == 100 + 72 + 143 + 1, "what was settled was asked for again"
 
 
 async def test_a_broken_pipeline_ends_with_its_reason_and_harms_no_other(stream, tmp_path):

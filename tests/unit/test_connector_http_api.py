@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
 from service.errors import ConnectorBroken, InvalidInput, TargetUnavailable
@@ -68,6 +69,46 @@ async def test_records_of_one_primary_key_go_one_after_the_other_and_each_is_sen
         async with opened(api) as target:
             await target.write(batch)
     assert [row["step"] for request in api.asked for row in request.rows] == [0, 1, 2, 3, 4]
+
+
+async def test_so_many_records_go_in_one_request_and_the_same_ones_when_they_come_again():
+    settings = {**QUICK, "rows_per_request": 10, "max_concurrent_requests": 3}
+    batch = [going(n) for n in range(25)]
+    with serving(Api()) as api:
+        for part in (batch, batch[10:]):
+            async with opened(api, settings=settings) as target:
+                assert await target.write(part) == []
+    assert sorted(len(request.rows) for request in api.asked) == [5, 5, 10, 10, 10]
+    assert set(api.created.values()) == {1}
+
+
+async def test_a_bad_record_in_a_request_is_refused_alone():
+    settings = {**QUICK, "rows_per_request": 10}
+    batch = [going(n, name="bad" if n == 3 else "good") for n in range(10)]
+    with serving(Api(scripted=[(422, {}, b"{}")])) as api:
+        async with opened(api, settings=settings) as target:
+            refused = await target.write(batch)
+    assert [one.place for one in refused] == [Place(1, 3)]
+    assert api.created == {str(n): 1 for n in range(10) if n != 3}
+
+
+async def test_a_record_that_alone_failed_in_a_request_is_asked_for_by_itself():
+    said = [{"status": 201}, {"status": 503}]
+    first = (207, {}, msgspec.json.encode({"results": said}))
+    with serving(Api(scripted=[first])) as api:
+        async with opened(api, settings={**QUICK, "rows_per_request": 10}) as target:
+            assert await target.write([going(0), going(1)]) == []
+    assert [[row["id"] for row in request.rows] for request in api.asked] == [["0", "1"], ["1"]]
+
+
+async def test_requests_with_a_primary_key_in_common_keep_their_order():
+    settings = {**QUICK, "rows_per_request": 2, "max_concurrent_requests": 8}
+    batch = [Outgoing(Place(1, n), {"id": str(n % 3), "step": n}, ["id"]) for n in range(12)]
+    with serving(Api(scripted=[(503, {}, b"")], faults={"slow": 0.5})) as api:
+        async with opened(api, settings={**settings, "retry_attempts": 3}) as target:
+            await target.write(batch)
+    steps = [row["step"] for request in api.asked[1:] for row in request.rows]
+    assert steps == list(range(12))
 
 
 async def test_a_record_that_the_api_cannot_stand_is_refused_and_stops_no_other():

@@ -97,7 +97,7 @@ class ConnectorTypeRoutes:
         The body is as for `check-credentials`; what a source needs besides may be left out.
         """
         reach = await self._entrance.reach(request, IS_KNOWN)
-        tried, _ = await _tried(request, topic="*")
+        tried, _ = await _tried(request, topic="*", path="*")
         return json_answer(200, await self._trying.topics(reach, tried))
 
     async def fetch(self, request: Request[Any, Any, Any]) -> Answer:

@@ -48,7 +48,8 @@ class Target(Protocol):
         """Take the records in their order; all are kept when it returns, but the refused ones.
 
         Raises TargetUnavailable when it is unknown whether they were kept (the same batch, or one
-        that begins with it, comes again), ConnectorBroken when no try will help.
+        that begins with it, comes again; after a TargetBusy, to the same opened target),
+        ConnectorBroken when no try will help.
         """
         ...
 
@@ -91,6 +92,7 @@ OpenSource = Callable[[Any, Surroundings], Awaitable[Source]]
 OpenTarget = Callable[[Any, Surroundings], Awaitable[Target]]
 Check = Callable[[Any, Surroundings], Awaitable[None]]
 Topics = Callable[[Any, Surroundings], Awaitable[Sequence[str]]]
+Together = Callable[[Any], int]
 Fetch = Callable[[Any, Surroundings, str, int], Awaitable[Sequence[SourceMessage]]]
 
 
@@ -113,3 +115,11 @@ class Kind:
     """The names of what can be read or written there."""
     fetch: Fetch | None = None
     """The newest messages of a topic, at most so many."""
+    together: Together = lambda _: 1
+    """How many messages in a row a target is given in one piece: writings are cut at the borders
+    of their blocks alone (`block_of`)."""
+
+
+def block_of(place: Place, together: int) -> tuple[int, int]:
+    """Which block a record belongs to: the same one whenever it comes."""
+    return place.sequence, place.message // together

@@ -18,6 +18,7 @@ from service.pipelines.connectors.http_api import (
     HttpApiTarget,
     check_http_api,
     open_http_api,
+    together_in_http,
 )
 from service.pipelines.connectors.http_push import HttpSource
 from service.pipelines.connectors.ingested import StreamSource, open_stream_source
@@ -71,6 +72,7 @@ KINDS: Mapping[str, Kind] = {
             HTTP_API_SECRETS,
             open_target=open_http_api,
             check=check_http_api,
+            together=together_in_http,
         ),
         Kind("HTTP_SOURCE", "source", HttpSource, "Records that others post to the pipeline."),
         Kind(

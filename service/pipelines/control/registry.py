@@ -1,6 +1,7 @@
 """Everything that people change about pipelines, put together."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from service.accounts.sealing import Sealing
@@ -31,9 +32,17 @@ class Control:
     trying: Trying
 
     @classmethod
-    def over(cls, database: Database, sealing: Sealing, allow_private: bool = False) -> Self:
-        """All of them over one database; `allow_private`: whether tries may reach private hosts."""
+    def over(
+        cls,
+        database: Database,
+        sealing: Sealing,
+        allow_private: bool = False,
+        files: Path | None = None,
+    ) -> Self:
+        """All of them over one database; `allow_private`: whether tries may reach private hosts,
+        `files`: the folder with a folder for each environment that they may read."""
         vault = Vault(sealing)
+        around = Surroundings("", allow_private=allow_private, files=files)
         return cls(
             connectors=Connectors(database, vault),
             pipelines=Pipelines(database, vault),
@@ -42,5 +51,5 @@ class Control:
             datamodels=Datamodels(database, vault),
             importing=Importing(database, vault),
             sources=Sources(database),
-            trying=Trying(database, vault, Surroundings("", allow_private=allow_private)),
+            trying=Trying(database, vault, around),
         )

@@ -1,7 +1,7 @@
 """Connectors tried before they are made: whether one connects, what there is, what comes."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from service.database import Database, heard
@@ -15,7 +15,7 @@ from service.errors import (
 from service.pipelines.connectors.protocol import Kind, Surroundings
 from service.pipelines.connectors.registry import KINDS
 from service.pipelines.control.connectors import connector_row
-from service.pipelines.control.reach import Reach
+from service.pipelines.control.reach import Reach, environment_of
 from service.pipelines.control.settings import check, told
 from service.pipelines.control.vault import Vault
 from service.pipelines.model import SourceMessage
@@ -42,6 +42,7 @@ class Trying:
     """
 
     def __init__(self, database: Database, vault: Vault, around: Surroundings) -> None:
+        """`around`: of every environment; `files` is the folder with a folder for each."""
         self._database = database
         self._vault = vault
         self._around = around
@@ -52,7 +53,7 @@ class Trying:
         if tried.kind.check is None:
             return ""
         try:
-            await tried.kind.check(config, self._around)
+            await tried.kind.check(config, await self._surroundings(reach))
         except _FAILURES as error:
             return str(error)
         return ""
@@ -62,7 +63,8 @@ class Trying:
         config, find = await self._config(reach, tried), tried.kind.topics
         if find is None:
             raise InvalidInput(f"{tried.kind.name} has no topics")
-        return await _had(lambda: find(config, self._around))
+        around = await self._surroundings(reach)
+        return await _had(lambda: find(config, around))
 
     async def messages(self, reach: Reach, tried: Tried, most: int) -> Sequence[SourceMessage]:
         """The newest messages, oldest first, at most `most`."""
@@ -71,7 +73,17 @@ class Trying:
         config, fetch = await self._config(reach, tried), tried.kind.fetch
         if fetch is None:
             raise InvalidInput(f"{tried.kind.name} gives no messages before a pipeline reads it")
-        return await _had(lambda: fetch(config, self._around, "", most))
+        around = await self._surroundings(reach)
+        return await _had(lambda: fetch(config, around, "", most))
+
+    async def _surroundings(self, reach: Reach) -> Surroundings:
+        """Those of the environment that is spoken for; without one there are no files."""
+        if self._around.files is None:
+            return self._around
+        with heard():
+            async with self._database.reading() as connection:
+                tenant = await environment_of(connection, reach)
+        return replace(self._around, tenant=tenant, files=self._around.files / tenant)
 
     async def _config(self, reach: Reach, tried: Tried) -> Any:
         former = await self._secrets(reach, tried) if tried.connector_id else {}
