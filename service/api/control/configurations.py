@@ -7,12 +7,12 @@ from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer, json_answer
 from service.api.control.entrance import Entrance
-from service.api.control.pipelines import CHANGES, ID, pipeline_id_of
-from service.api.control.said import BODY_REFUSED, NOT_THERE, SIGNED_IN_ALWAYS, WRONG
+from service.api.control.pipelines import OF
 from service.api.forms import read_form
 from service.api.guards import WORKS_IN_TEAM
-from service.api.openapi import Said, body_of, change, document, read
+from service.api.openapi import body_of, change, document, read
 from service.api.pipeline_documents import PipelineDocument, pipeline_document
+from service.api.pipeline_requests import pipeline_id_of
 from service.pipelines.control.configuration import Configuration, Importing, exported
 from service.pipelines.control.pipelines import Pipelines
 
@@ -83,16 +83,8 @@ _EXAMPLE = {
         {"target": {"name": "events", "type": "WAREHOUSE_TARGET", "config": {}}, "backfill": True}
     ],
 }
-_EXPORT = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [document(200, Configuration, "The document."), *SIGNED_IN_ALWAYS, NOT_THERE],
-    [ID],
-)
-_IMPORT = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [document(200, PipelineDocument, "The pipeline."), *CHANGES, *BODY_REFUSED, WRONG],
-    [ID],
+_EXPORT = OF.find(document(200, Configuration, "The document."))
+_IMPORT = OF.change(
+    document(200, PipelineDocument, "The pipeline."),
     body_of("A configuration that was exported.", json=(_DOCUMENT, _EXAMPLE)),
 )

@@ -7,29 +7,19 @@ from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import NO_CONTENT, Answer, json_answer
+from service.api.control.belongings import DONE, OF_TEAM, Belongings
 from service.api.control.entrance import Entrance
-from service.api.control.pages import PAGE_PARAMETERS, PageDocument, page_document, span_of
+from service.api.control.pages import page_document, span_of
 from service.api.control.query import name_of
-from service.api.control.said import (
-    BODY_REFUSED,
-    CONFLICT,
-    ENVIRONMENT_HEADER,
-    NO_ENVIRONMENT,
-    NOT_THERE,
-    SIGNED_IN_ALWAYS,
-    WRONG,
-)
 from service.api.forms import read_form
 from service.api.guards import IS_KNOWN, WORKS_IN_TEAM
-from service.api.openapi import Said, body_of, change, document, read, text_parameter
+from service.api.openapi import body_of, change, document, read, text_parameter
 from service.api.pipeline_documents import ConnectorDocument, connector_document
+from service.api.pipeline_requests import LARGEST
 from service.api.served import parameters_of
 from service.pipelines.connectors.registry import KINDS
 from service.pipelines.control.connectors import Connectors, NewConnector
 from service.pipelines.control.states import States
-
-LARGEST = 256 * 1024
-"""Bytes of a connector or a pipeline."""
 
 
 class ConnectorForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -208,70 +198,18 @@ _WANTED = {
 _CHANGED = {"type": "object", "additionalProperties": False, "properties": _FIELDS}
 _SAID = {name: _EXAMPLE[name] for name in ("name", "type", "team_id", "config")}
 _ONE = document(200, ConnectorDocument, "The connector.", _EXAMPLE)
-_ID = text_parameter("connector_id", "The connector's `id`.", where="path")
-_CHANGES = [*SIGNED_IN_ALWAYS, NOT_THERE, CONFLICT]
-_PAGE = Said(
-    "connectors",
-    IS_KNOWN,
-    [
-        document(200, PageDocument[ConnectorDocument], "A page of them."),
-        NO_ENVIRONMENT,
-        *SIGNED_IN_ALWAYS,
-        NOT_THERE,
-        WRONG,
-    ],
-    [
-        *PAGE_PARAMETERS,
-        text_parameter("type", "Only those of this type."),
-        text_parameter("team_id", "Only those of this team."),
-        ENVIRONMENT_HEADER,
-    ],
+_OF = Belongings("connector")
+_PAGE = _OF.page(ConnectorDocument, text_parameter("type", "Only those of this type."), OF_TEAM)
+_FIND_NAMED = _OF.named(_ONE)
+_MAKE = _OF.make(
+    document(201, ConnectorDocument, "The connector.", _EXAMPLE),
+    body_of("The connector that is wanted.", json=(_WANTED, _SAID)),
 )
-_FIND_NAMED = Said(
-    "connectors",
-    IS_KNOWN,
-    [_ONE, NO_ENVIRONMENT, *SIGNED_IN_ALWAYS, NOT_THERE, WRONG],
-    [text_parameter("name", "The name."), ENVIRONMENT_HEADER],
+_FIND = _OF.find(_ONE)
+_PATCH = _OF.change(
+    _ONE, body_of("What shall be otherwise.", json=(_CHANGED, {"name": "warehouse 2"}))
 )
-_MAKE = Said(
-    "connectors",
-    WORKS_IN_TEAM,
-    [
-        document(201, ConnectorDocument, "The connector.", _EXAMPLE),
-        *_CHANGES,
-        *BODY_REFUSED,
-        WRONG,
-    ],
-    body=body_of("The connector that is wanted.", json=(_WANTED, _SAID)),
-)
-_FIND = Said("connectors", WORKS_IN_TEAM, [_ONE, *SIGNED_IN_ALWAYS, NOT_THERE], [_ID])
-_PATCH = Said(
-    "connectors",
-    WORKS_IN_TEAM,
-    [_ONE, *_CHANGES, *BODY_REFUSED, WRONG],
-    [_ID],
-    body_of("What shall be otherwise.", json=(_CHANGED, {"name": "warehouse 2"})),
-)
-_DELETE = Said("connectors", WORKS_IN_TEAM, [document(204, None, "Done."), *_CHANGES], [_ID])
-_WORKER = Said(
-    "connectors",
-    WORKS_IN_TEAM,
-    [
-        document(200, WorkerConnector, "As a worker has it."),
-        *SIGNED_IN_ALWAYS,
-        NOT_THERE,
-    ],
-    [_ID],
-)
-_START = Said(
-    "connectors",
-    WORKS_IN_TEAM,
-    [document(202, str, "The state that they come to.", "BUILDING"), *_CHANGES],
-    [_ID],
-)
-_STOP = Said(
-    "connectors",
-    WORKS_IN_TEAM,
-    [document(202, str, "The state that they are in.", "PAUSED"), *_CHANGES],
-    [_ID],
-)
+_DELETE = _OF.change(DONE)
+_WORKER = _OF.find(document(200, WorkerConnector, "As a worker has it."))
+_START = _OF.change(document(202, str, "The state that they come to.", "BUILDING"))
+_STOP = _OF.change(document(202, str, "The state that they are in.", "PAUSED"))

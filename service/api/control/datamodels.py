@@ -8,20 +8,12 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import UNSET, UnsetType
 
 from service.api.answers import NO_CONTENT, Answer, iso, json_answer
+from service.api.control.belongings import DONE, Belongings
 from service.api.control.entrance import Entrance
-from service.api.control.pages import PAGE_PARAMETERS, PageDocument, page_document, span_of
-from service.api.control.said import (
-    BODY_REFUSED,
-    CONFLICT,
-    ENVIRONMENT_HEADER,
-    NO_ENVIRONMENT,
-    NOT_THERE,
-    SIGNED_IN_ALWAYS,
-    WRONG,
-)
+from service.api.control.pages import page_document, span_of
 from service.api.forms import read_form
 from service.api.guards import IS_KNOWN, WORKS_IN_TEAM
-from service.api.openapi import Said, body_of, change, document, read, text_parameter
+from service.api.openapi import body_of, change, document, read
 from service.pipelines.control.datamodels import Datamodels, Modelled
 from service.pipelines.control.wanted import columns_said
 
@@ -140,26 +132,8 @@ _TABLE: dict[str, Any] = {
 }
 _EXAMPLE = {"error_table_enabled": True, "error_table_name": "events_errors"}
 _ONE = document(200, DatamodelDocument, "The datamodel.")
-_ID = text_parameter("datamodel_id", "The datamodel's `id`.", where="path")
-_CHANGES = [*SIGNED_IN_ALWAYS, NOT_THERE, CONFLICT]
-_PAGE = Said(
-    "datamodels",
-    IS_KNOWN,
-    [
-        document(200, PageDocument[DatamodelDocument], "A page of them."),
-        NO_ENVIRONMENT,
-        *SIGNED_IN_ALWAYS,
-        NOT_THERE,
-        WRONG,
-    ],
-    [*PAGE_PARAMETERS, ENVIRONMENT_HEADER],
-)
-_FIND = Said("datamodels", WORKS_IN_TEAM, [_ONE, *SIGNED_IN_ALWAYS, NOT_THERE], [_ID])
-_DELETE = Said("datamodels", WORKS_IN_TEAM, [document(204, None, "Done."), *_CHANGES], [_ID])
-_PATCH = Said(
-    "datamodels",
-    WORKS_IN_TEAM,
-    [_ONE, *_CHANGES, *BODY_REFUSED, WRONG],
-    [_ID],
-    body_of("What shall be otherwise.", json=(_TABLE, _EXAMPLE)),
-)
+OF = Belongings("datamodel")
+_PAGE = OF.page(DatamodelDocument)
+_FIND = OF.find(_ONE)
+_DELETE = OF.change(DONE)
+_PATCH = OF.change(_ONE, body_of("What shall be otherwise.", json=(_TABLE, _EXAMPLE)))

@@ -7,12 +7,13 @@ from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import NO_CONTENT, Answer, iso, json_answer
+from service.api.control.belongings import DONE
 from service.api.control.entrance import Entrance
-from service.api.control.said import BODY_REFUSED, NOT_THERE, SIGNED_IN_ALWAYS, WRONG
-from service.api.control.subscriptions import subscription_id_of
+from service.api.control.said import WRONG
+from service.api.control.subscriptions import OF, subscription_id_of
 from service.api.forms import read_form
 from service.api.guards import WORKS_IN_TEAM
-from service.api.openapi import Said, body_of, change, document, read, text_parameter
+from service.api.openapi import body_of, change, document, read, text_parameter
 from service.api.served import parameters_of
 from service.errors import InvalidInput, NotFound
 from service.pipelines.insight import MOST_LETTERS, Insight
@@ -143,34 +144,23 @@ def _document(kept: Kept) -> RefusedRecord:
     )
 
 
-_SUBSCRIPTION = text_parameter("subscription_id", "The subscription's `id`.", where="path")
 _NUMBER = text_parameter("number", "The dead letter's `number`.", where="path")
 _FIXED = {
     "type": "object",
     "additionalProperties": False,
     "properties": {"value": {"type": ["object", "null"]}},
 }
-_OF_ONE = [*SIGNED_IN_ALWAYS, NOT_THERE]
-_LIST = Said(
-    "subscriptions",
-    WORKS_IN_TEAM,
-    [document(200, RefusedRecords, "Some of them."), *_OF_ONE, WRONG],
-    [
-        _SUBSCRIPTION,
+_LIST = OF.find(
+    document(200, RefusedRecords, "Some of them."),
+    WRONG,
+    parameters=[
         text_parameter("after", "Only those with a greater number."),
         text_parameter("limit", f"How many at most, 1 to {MOST_LETTERS}; 50 without."),
     ],
 )
-_REPLAY = Said(
-    "subscriptions",
-    WORKS_IN_TEAM,
-    [document(202, Replayed, "It is on the bus."), *_OF_ONE, *BODY_REFUSED, WRONG],
-    [_SUBSCRIPTION, _NUMBER],
-    body_of("What it is fixed to.", json=(_FIXED, {"value": {"user_id": 7}})),
+_REPLAY = OF.find(
+    document(202, Replayed, "It is on the bus."),
+    parameters=[_NUMBER],
+    body=body_of("What it is fixed to.", json=(_FIXED, {"value": {"user_id": 7}})),
 )
-_DISCARD = Said(
-    "subscriptions",
-    WORKS_IN_TEAM,
-    [document(204, None, "Done."), *_OF_ONE],
-    [_SUBSCRIPTION, _NUMBER],
-)
+_DISCARD = OF.find(DONE, parameters=[_NUMBER])

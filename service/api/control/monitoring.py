@@ -9,12 +9,13 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer, iso_if, json_answer
+from service.api.control.datamodels import OF as MODELS
 from service.api.control.entrance import Entrance
-from service.api.control.pipelines import CHANGES, ID, pipeline_id_of
-from service.api.control.said import BODY_REFUSED, NOT_THERE, SIGNED_IN_ALWAYS, WRONG
+from service.api.control.pipelines import OF
 from service.api.forms import read_form
 from service.api.guards import WORKS_IN_TEAM
-from service.api.openapi import Said, body_of, change, document, read, text_parameter
+from service.api.openapi import body_of, change, document, read
+from service.api.pipeline_requests import LARGEST, pipeline_id_of
 from service.events import milliseconds
 from service.pipelines.control.datamodels import Datamodels
 from service.pipelines.insight import SAMPLE, Insight
@@ -147,7 +148,7 @@ class MonitoringRoutes:
         Nothing is written, and nothing is kept.
         """
         reach = await self._entrance.reach(request, WORKS_IN_TEAM)
-        form = await read_form(request, DryRunForm, _LARGEST)
+        form = await read_form(request, DryRunForm, LARGEST)
         columns = columns_of(form.mapper_config)[0] if form.mapper_config else ()
         messages, drawn = await self._insight.dry_run(
             reach, pipeline_id_of(request), columns, form.transforms or ()
@@ -216,7 +217,6 @@ def _datamodel_id(request: Request[Any, Any, Any]) -> str:
     return str(request.scope["path_params"]["datamodel_id"])
 
 
-_LARGEST = 256 * 1024
 _SINCE = {"since": "2025-11-19T10:00:00Z"}
 _BACKFILL_FORM = {
     "type": "object",
@@ -232,42 +232,14 @@ _DRY_RUN_FORM = {
     },
 }
 _MAPPER = {"mapper_config": [{"key": "user_id", "path": "$.user.id", "cast": "int"}]}
-_DATAMODEL = text_parameter("datamodel_id", "The datamodel's `id`.", where="path")
-_OF_ONE = [*SIGNED_IN_ALWAYS, NOT_THERE]
-_LATENCIES = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [document(200, LatencyInformations, "How it does."), *_OF_ONE],
-    [ID],
-)
-_BACKFILL = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [document(202, Backfilled, "What begins again."), *CHANGES, *BODY_REFUSED, WRONG],
-    [ID],
+_LATENCIES = OF.find(document(200, LatencyInformations, "How it does."))
+_BACKFILL = OF.change(
+    document(202, Backfilled, "What begins again."),
     body_of("From when on.", json=(_BACKFILL_FORM, _SINCE)),
 )
-_DRY_RUN = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [
-        document(200, DryRunDocument, f"Of the newest {SAMPLE} messages."),
-        *_OF_ONE,
-        *BODY_REFUSED,
-        WRONG,
-    ],
-    [ID],
-    body_of("What shall be tried.", json=(_DRY_RUN_FORM, _MAPPER)),
+_DRY_RUN = OF.find(
+    document(200, DryRunDocument, f"Of the newest {SAMPLE} messages."),
+    body=body_of("What shall be tried.", json=(_DRY_RUN_FORM, _MAPPER)),
 )
-_MONITORING = Said(
-    "datamodels",
-    WORKS_IN_TEAM,
-    [document(200, LatencyInformations, "How it does."), *_OF_ONE],
-    [_DATAMODEL],
-)
-_SCHEMA = Said(
-    "datamodels",
-    WORKS_IN_TEAM,
-    [document(200, SchemaDocument, "What they look like."), *_OF_ONE],
-    [_DATAMODEL],
-)
+_MONITORING = MODELS.find(document(200, LatencyInformations, "How it does."))
+_SCHEMA = MODELS.find(document(200, SchemaDocument, "What they look like."))

@@ -10,11 +10,12 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import Answer, json_answer
+from service.api.control.belongings import Belongings
 from service.api.control.entrance import Entrance
-from service.api.control.said import NOT_THERE, SIGNED_IN_ALWAYS, WRONG
+from service.api.control.said import WRONG
 from service.api.guards import WORKS_IN_TEAM
 from service.api.log_lines import Ear, LineDocument, line_document, lines_asked, tell_line
-from service.api.openapi import Said, document, read, text_parameter
+from service.api.openapi import document, read, text_parameter
 from service.api.streams import Stream
 from service.pipelines.control.reach import Reach
 from service.pipelines.control.states import States
@@ -90,19 +91,8 @@ def _nothing() -> None:
 
 
 _LINES = document(200, list[LineDocument], "The lines.")
-_ALWAYS = [_LINES, *SIGNED_IN_ALWAYS, NOT_THERE, WRONG]
 _LIMIT = text_parameter("limit", f"How many lines at most, 1 to {MOST_LINES}; 100 without.")
-_PIPELINE = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    _ALWAYS,
-    [text_parameter("pipeline_id", "The pipeline's `id`.", where="path"), _LIMIT],
-    socket=True,
-)
-_CONNECTOR = Said(
-    "connectors",
-    WORKS_IN_TEAM,
-    _ALWAYS,
-    [text_parameter("connector_id", "The connector's `id`.", where="path"), _LIMIT],
-    socket=True,
+_PIPELINE, _CONNECTOR = (
+    Belongings(kind).find(_LINES, WRONG, parameters=[_LIMIT], socket=True)
+    for kind in ("pipeline", "connector")
 )

@@ -1,6 +1,5 @@
 """`/api/pipelines`: pipelines of an environment, made, changed, started and stopped."""
 
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -8,24 +7,17 @@ from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
 from service.api.answers import NO_CONTENT, Answer, iso, json_answer
-from service.api.control.connectors import LARGEST, only_of
+from service.api.control.belongings import BEGUN, DONE, OF_TEAM, PAUSED, Belongings
+from service.api.control.connectors import only_of
 from service.api.control.entrance import Entrance
-from service.api.control.pages import PAGE_PARAMETERS, PageDocument, page_document, span_of
+from service.api.control.pages import page_document, span_of
 from service.api.control.query import name_of
-from service.api.control.said import (
-    BODY_REFUSED,
-    CONFLICT,
-    ENVIRONMENT_HEADER,
-    NO_ENVIRONMENT,
-    NOT_THERE,
-    SIGNED_IN_ALWAYS,
-    WRONG,
-)
+from service.api.control.said import WRONG
 from service.api.forms import read_form
 from service.api.guards import IS_KNOWN, WORKS_IN_TEAM
-from service.api.openapi import Said, body_of, change, document, read, text_parameter
+from service.api.openapi import body_of, change, document, read, text_parameter
 from service.api.pipeline_documents import PipelineDocument, pipeline_document
-from service.errors import IngestionUnavailable
+from service.api.pipeline_requests import CHANGED, LARGEST, end_pipeline, pipeline_id_of
 from service.pipelines.catalogue import masked_assignment
 from service.pipelines.control.pipelines import STATES, Pipelines
 from service.pipelines.control.rows import Pipeline
@@ -153,9 +145,7 @@ class PipelineRoutes:
     async def delete(self, request: Request[Any, Any, Any]) -> Response[None]:
         """Delete a pipeline with its datamodel and subscriptions; its connectors stay."""
         reach = await self._entrance.reach(request, WORKS_IN_TEAM)
-        gone = await self._pipelines.delete(reach, pipeline_id_of(request))
-        with suppress(IngestionUnavailable):  # then it stays on the broker, of use to nobody
-            await self._insight.forget(gone)
+        await end_pipeline(reach, pipeline_id_of(request), self._pipelines, self._insight)
         return NO_CONTENT
 
     async def start(self, request: Request[Any, Any, Any]) -> Answer:
@@ -201,11 +191,6 @@ class PipelineRoutes:
         return json_answer(200, masked_assignment(pipeline))
 
 
-def pipeline_id_of(request: Request[Any, Any, Any]) -> str:
-    """The pipeline that the path names."""
-    return str(request.scope["path_params"]["pipeline_id"])
-
-
 def _status(pipeline: Pipeline) -> Status:
     return Status(
         pipeline.id,
@@ -228,116 +213,28 @@ EXAMPLE = {
     "subscription_backfill": False,
     "subscription_mapper_config": [{"key": "user_id", "path": "$.user_id", "primary_key": True}],
 }
-_TEXT = {"type": ["string", "null"]}
-_OBJECT = {"type": ["object", "null"]}
-_FLAG = {"type": ["boolean", "null"]}
-_LIST = {"type": ["array", "null"], "items": {"type": "object"}}
-_FIELDS: dict[str, Any] = {
-    name: _OBJECT
-    if name.endswith("_config") and not name.startswith("subscription")
-    else _LIST
-    if name in {"subscription_mapper_config", "subscription_transforms"}
-    else _FLAG
-    if name.endswith(("_enabled", "_backfill"))
-    else _TEXT
-    for name in Wanted.__struct_fields__
-}
-_FIELDS["name"] = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,255}$"}
-CHANGED = {"type": "object", "additionalProperties": False, "properties": _FIELDS}
-"""A pipeline as it is written, every field of it optional."""
 _WANTED = {**CHANGED, "required": ["name", "team_id"]}
-ID = text_parameter("pipeline_id", "The pipeline's `id`.", where="path")
-CHANGES = [*SIGNED_IN_ALWAYS, NOT_THERE, CONFLICT]
-"""What every change of one may answer."""
+OF = Belongings("pipeline")
 _ONE = document(200, PipelineDocument, "The pipeline.")
-_PAGE = Said(
-    "pipelines",
-    IS_KNOWN,
-    [
-        document(200, PageDocument[PipelineDocument], "A page of them."),
-        NO_ENVIRONMENT,
-        *SIGNED_IN_ALWAYS,
-        NOT_THERE,
-        WRONG,
-    ],
-    [
-        *PAGE_PARAMETERS,
-        text_parameter("state", "Only those in this state.", list(STATES)),
-        text_parameter("team_id", "Only those of this team."),
-        ENVIRONMENT_HEADER,
-    ],
+_PAGE = OF.page(
+    PipelineDocument,
+    text_parameter("state", "Only those in this state.", list(STATES)),
+    OF_TEAM,
 )
-_MAKE = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [document(201, PipelineDocument, "The pipeline."), *CHANGES, *BODY_REFUSED, WRONG],
-    body=body_of("The pipeline that is wanted.", json=(_WANTED, EXAMPLE)),
+_MAKE = OF.make(
+    document(201, PipelineDocument, "The pipeline."),
+    body_of("The pipeline that is wanted.", json=(_WANTED, EXAMPLE)),
 )
-_OF_ALL = [NO_ENVIRONMENT, *SIGNED_IN_ALWAYS, NOT_THERE]
-_COUNTS = Said(
-    "pipelines",
-    IS_KNOWN,
-    [document(200, StatusCounts, "The counts."), *_OF_ALL],
-    [ENVIRONMENT_HEADER],
+_COUNTS = OF.of_all(document(200, StatusCounts, "The counts."))
+_FIND_NAMED = OF.named(_ONE)
+_RUNNING = OF.of_all(document(200, list[Status], "The states, oldest pipeline first."))
+_FIND = OF.find(_ONE)
+_PATCH = OF.change(
+    _ONE, body_of("What shall be otherwise.", json=(CHANGED, {"name": "new-pipeline-name"}))
 )
-_FIND_NAMED = Said(
-    "pipelines",
-    IS_KNOWN,
-    [_ONE, *_OF_ALL, WRONG],
-    [text_parameter("name", "The name."), ENVIRONMENT_HEADER],
-)
-_RUNNING = Said(
-    "pipelines",
-    IS_KNOWN,
-    [document(200, list[Status], "The states, oldest pipeline first."), *_OF_ALL],
-    [ENVIRONMENT_HEADER],
-)
-_FIND = Said("pipelines", WORKS_IN_TEAM, [_ONE, *SIGNED_IN_ALWAYS, NOT_THERE], [ID])
-_PATCH = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [_ONE, *CHANGES, *BODY_REFUSED, WRONG],
-    [ID],
-    body_of("What shall be otherwise.", json=(CHANGED, {"name": "new-pipeline-name"})),
-)
-_DELETE = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [document(204, None, "Done."), *SIGNED_IN_ALWAYS, NOT_THERE],
-    [ID],
-)
-_START = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [document(202, str, "The state that it is in now.", "BUILDING"), *CHANGES],
-    [ID],
-)
-_PAUSE = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [document(202, str, "The state that it is in now.", "PAUSED"), *CHANGES],
-    [ID],
-)
-_STATUS = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [document(200, Status, "The state."), *SIGNED_IN_ALWAYS, NOT_THERE],
-    [ID],
-)
-_VERSIONS = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [document(200, list[VersionDocument], "The versions."), *SIGNED_IN_ALWAYS, NOT_THERE],
-    [ID],
-)
-_WORKER = Said(
-    "pipelines",
-    WORKS_IN_TEAM,
-    [
-        document(200, dict[str, Any], "As a worker has it."),
-        *SIGNED_IN_ALWAYS,
-        NOT_THERE,
-        WRONG,
-    ],
-    [ID],
-)
+_DELETE = OF.find(DONE)
+_START = OF.change(BEGUN)
+_PAUSE = OF.change(PAUSED)
+_STATUS = OF.find(document(200, Status, "The state."))
+_VERSIONS = OF.find(document(200, list[VersionDocument], "The versions."))
+_WORKER = OF.find(document(200, dict[str, Any], "As a worker has it."), WRONG)

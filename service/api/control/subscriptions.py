@@ -8,21 +8,14 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import UNSET, UnsetType
 
 from service.api.answers import NO_CONTENT, Answer, iso, json_answer
-from service.api.control.connectors import LARGEST, only_of
+from service.api.control.belongings import BEGUN, DONE, PAUSED, Belongings
+from service.api.control.connectors import only_of
 from service.api.control.entrance import Entrance
-from service.api.control.pages import PAGE_PARAMETERS, PageDocument, page_document, span_of
-from service.api.control.said import (
-    BODY_REFUSED,
-    CONFLICT,
-    ENVIRONMENT_HEADER,
-    NO_ENVIRONMENT,
-    NOT_THERE,
-    SIGNED_IN_ALWAYS,
-    WRONG,
-)
+from service.api.control.pages import page_document, span_of
 from service.api.forms import read_form
 from service.api.guards import IS_KNOWN, WORKS_IN_TEAM
-from service.api.openapi import Said, body_of, change, document, read, text_parameter
+from service.api.openapi import body_of, change, document, read, text_parameter
+from service.api.pipeline_requests import LARGEST
 from service.pipelines.control.subscriptions import Held, Subscriptions
 from service.pipelines.control.wanted import columns_said
 
@@ -221,59 +214,18 @@ _EXAMPLE = {
     "backfill": True,
 }
 _ONE = document(200, SubscriptionDocument, "The subscription.")
-_ID = text_parameter("subscription_id", "The subscription's `id`.", where="path")
-_CHANGES = [*SIGNED_IN_ALWAYS, NOT_THERE, CONFLICT]
-_PAGE = Said(
-    "subscriptions",
-    IS_KNOWN,
-    [
-        document(200, PageDocument[SubscriptionDocument], "A page of them."),
-        NO_ENVIRONMENT,
-        *SIGNED_IN_ALWAYS,
-        NOT_THERE,
-        WRONG,
-    ],
-    [
-        *PAGE_PARAMETERS,
-        text_parameter("pipeline_id", "Only those of this pipeline."),
-        ENVIRONMENT_HEADER,
-    ],
+OF = Belongings("subscription")
+_PAGE = OF.page(SubscriptionDocument, text_parameter("pipeline_id", "Only those of this pipeline."))
+_MAKE = OF.make(
+    document(201, SubscriptionDocument, "The subscription."),
+    body_of("The subscription that is wanted.", json=(_WANTED, _EXAMPLE)),
 )
-_MAKE = Said(
-    "subscriptions",
-    WORKS_IN_TEAM,
-    [document(201, SubscriptionDocument, "The subscription."), *_CHANGES, *BODY_REFUSED, WRONG],
-    body=body_of("The subscription that is wanted.", json=(_WANTED, _EXAMPLE)),
+_ALL = OF.make(
+    document(201, list[SubscriptionDocument], "Those that are new."),
+    body_of("The target, and what each shall be.", json=(_ALL_OF, _TARGET)),
 )
-_ALL = Said(
-    "subscriptions",
-    WORKS_IN_TEAM,
-    [
-        document(201, list[SubscriptionDocument], "Those that are new."),
-        *_CHANGES,
-        *BODY_REFUSED,
-        WRONG,
-    ],
-    body=body_of("The target, and what each shall be.", json=(_ALL_OF, _TARGET)),
-)
-_FIND = Said("subscriptions", WORKS_IN_TEAM, [_ONE, *SIGNED_IN_ALWAYS, NOT_THERE], [_ID])
-_PATCH = Said(
-    "subscriptions",
-    WORKS_IN_TEAM,
-    [_ONE, *_CHANGES, *BODY_REFUSED, WRONG],
-    [_ID],
-    body_of("What shall be otherwise.", json=(_CHANGED, {"backfill": True})),
-)
-_DELETE = Said("subscriptions", WORKS_IN_TEAM, [document(204, None, "Done."), *_CHANGES], [_ID])
-_START = Said(
-    "subscriptions",
-    WORKS_IN_TEAM,
-    [document(202, str, "The state that it is in now.", "BUILDING"), *_CHANGES],
-    [_ID],
-)
-_PAUSE = Said(
-    "subscriptions",
-    WORKS_IN_TEAM,
-    [document(202, str, "The state that it is in now.", "PAUSED"), *_CHANGES],
-    [_ID],
-)
+_FIND = OF.find(_ONE)
+_PATCH = OF.change(_ONE, body_of("What shall be otherwise.", json=(_CHANGED, {"backfill": True})))
+_DELETE = OF.change(DONE)
+_START = OF.change(BEGUN)
+_PAUSE = OF.change(PAUSED)

@@ -11,8 +11,9 @@ from service.api.answers import Answer, iso, iso_if, json_answer
 from service.api.guards import SEES_PIPELINES
 from service.api.log_lines import LineDocument, line_document, lines_asked
 from service.api.openapi import Said, document, read, text_parameter
+from service.api.pipeline_requests import pipeline_id_of
 from service.api.thedata.doorway import Doorway, refused
-from service.api.thedata.pipelines import PIPELINE_ID, pipeline_id_of
+from service.api.thedata.pipelines import PIPELINE_ID
 from service.api.thedata.sources import SOURCE_ID, source_id_of
 from service.pipelines.control.sources import Run, Sources
 from service.pipelines.insight import MOST_LINES, Insight

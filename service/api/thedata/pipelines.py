@@ -1,6 +1,5 @@
 """`/api/v1/pipelines`: the control face's pipelines, for keys of the environment too."""
 
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -12,10 +11,10 @@ from service.api.forms import read_form
 from service.api.guards import KEEPS_PIPELINES, SEES_PIPELINES
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
 from service.api.pipeline_documents import PipelineDocument, pipeline_document
+from service.api.pipeline_requests import CHANGED, LARGEST, end_pipeline, pipeline_id_of
 from service.api.served import parameters_of
 from service.api.thedata.doorway import LIST_PARAMETERS, Doorway, refused, span_of
-from service.api.thedata.sources import LARGEST, type_of
-from service.errors import IngestionUnavailable
+from service.api.thedata.sources import type_of
 from service.pipelines.control.pipelines import STATES, Pipelines
 from service.pipelines.control.sources import Sources
 from service.pipelines.control.states import States
@@ -110,9 +109,7 @@ class ThedataPipelines:
     async def delete(self, request: Request[Any, Any, Any]) -> Response[None]:
         """Delete a pipeline; its source and target stay."""
         reach = await self._doorway.reach(request, KEEPS_PIPELINES)
-        gone = await self._pipelines.delete(reach, pipeline_id_of(request))
-        with suppress(IngestionUnavailable):  # then it stays on the broker, of use to nobody
-            await self._insight.forget(gone)
+        await end_pipeline(reach, pipeline_id_of(request), self._pipelines, self._insight)
         return NO_CONTENT
 
     async def start(self, request: Request[Any, Any, Any]) -> Answer:
@@ -130,11 +127,6 @@ class ThedataPipelines:
         return json_answer(202, Begun(pipeline_id, state))
 
 
-def pipeline_id_of(request: Request[Any, Any, Any]) -> str:
-    """The pipeline that the path names."""
-    return str(request.scope["path_params"]["pipeline_id"])
-
-
 async def _read(request: Request[Any, Any, Any]) -> Wanted:
     wanted = await read_form(request, Wanted, LARGEST)
     if isinstance(wanted.source_type, str):
@@ -149,13 +141,7 @@ _EXAMPLE = {
     "target_type": "WAREHOUSE_TARGET",
     "target_config": {"event_type": "order"},
 }
-_WANTED = {
-    "type": "object",
-    "required": ["name"],
-    "additionalProperties": False,
-    "properties": {name: {} for name in Wanted.__struct_fields__},
-}
-_BODY = body_of("The pipeline that is wanted.", json=(_WANTED, _EXAMPLE))
+_BODY = body_of("The pipeline that is wanted.", json=({**CHANGED, "required": ["name"]}, _EXAMPLE))
 _BEGUN = {"id": "5efd3d63-a6eb-4b0c-afe9-6ee1d8f5f820", "state": "building"}
 PIPELINE_ID = text_parameter("pipeline_id", "The pipeline's `id`.", where="path")
 _ONE = document(200, PipelineDocument, "The pipeline.")

@@ -10,6 +10,7 @@ from service.api.answers import NO_CONTENT, Answer, iso, json_answer
 from service.api.forms import read_form
 from service.api.guards import KEEPS_PIPELINES, SEES_PIPELINES
 from service.api.openapi import Said, body_of, change, document, read, text_parameter
+from service.api.pipeline_requests import LARGEST
 from service.api.thedata.doorway import LIST_PARAMETERS, Doorway, refused, span_of
 from service.errors import InvalidInput
 from service.pipelines.connectors.registry import KINDS
@@ -17,8 +18,6 @@ from service.pipelines.control.connectors import Connectors, NewConnector
 from service.pipelines.control.rows import Connector
 from service.pipelines.control.sources import Sources
 
-LARGEST = 256 * 1024
-"""Bytes of a source or a pipeline."""
 IDLE = "idle"
 """The status of a source that no pipeline takes anything from."""
 
