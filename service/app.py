@@ -133,7 +133,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *KeyRoutes(gate, turnstile, service.keys).routes(),
         *AuditRoutes(gate, service.audit).routes(),
         *SigningTokenRoutes(gate, turnstile, service.signing_tokens).routes(),
-        *_telemetry(service, health, mark).routes(),
+        *_telemetry(service, health, mark, service.census.measure).routes(),
         *_operators(service).routes(),
         *Transfers(service.operator_token, service.way).routes(),
         *health.routes(),
@@ -193,11 +193,13 @@ def _desk(service: Answering) -> Desk:
     )
 
 
-def _telemetry(service: Answering | Writing, health: Health, mark: Mark | None) -> Telemetry:
+def _telemetry(
+    service: Answering | Writing, health: Health, mark: Mark | None, *measures: Ping
+) -> Telemetry:
     settings = service.settings
     gauges = Gauges(service.stream, mark, settings.data_dir, settings.stream_max_bytes)
-    measured = Check("gauges", gauges.measure)
-    return Telemetry(settings.prometheus_enabled, health.look, measured.up)
+    measured = [Check("gauges", measure).up for measure in (gauges.measure, *measures)]
+    return Telemetry(settings.prometheus_enabled, health.look, *measured)
 
 
 def _operators(service: Answering) -> Operators:

@@ -139,7 +139,22 @@ limits_refused = _counter(
 limits_alone = _counter(
     "headrace_limits_alone", "Uses of a limit that one process counted alone: Redis did not answer."
 )
+pipelines = _gauge("headrace_pipelines", "Pipelines of all environments, by state.", "state")
 pipelines_running = _gauge("headrace_pipelines_running", "Pipelines that this process carries.")
+pipeline_lag_messages = _gauge(
+    "headrace_pipeline_lag_messages",
+    "Messages of a bus that its target has not, of the subscription with the most of them.",
+)
+pipeline_lag_seconds = _gauge(
+    "headrace_pipeline_lag_seconds", "Age of the oldest of all that wait for a target; 0: none."
+)
+pipeline_bus_share = _gauge(
+    "headrace_pipeline_bus_share", "Share of its room that the fullest bus takes, 0 to 1."
+)
+pipeline_dead_letters_kept = _gauge(
+    "headrace_pipeline_dead_letters_kept",
+    "Dead letters of all pipelines that wait for somebody to look at them.",
+)
 pipeline_records = _counter(
     "headrace_pipeline_records", "Records moved, by the kind of source or target.", "kind"
 )

@@ -21,6 +21,7 @@ from service.erasure.asking import Forgetting
 from service.ingest import Ingest
 from service.limits import Limits
 from service.migrate import Migratable
+from service.pipelines.control.census import Census
 from service.pipelines.control.registry import Control
 from service.pipelines.engine import Engine
 from service.pipelines.insight import Insight
@@ -62,6 +63,8 @@ class Answering:
     """For records that are posted to a pipeline."""
     insight: Insight
     """Into what pipelines do."""
+    census: Census
+    """Of all pipelines, for telemetry."""
     limits: Limits
     stream: Stream
     store: Migratable

@@ -45,6 +45,7 @@ from service.following import Following
 from service.hints import Hints
 from service.ingest import Ingest
 from service.migrate import migrate, pending
+from service.pipelines.control.census import Census
 from service.pipelines.insight import Insight, Room
 from service.pipelines.pushing import Pushing
 from service.publisher import Publisher
@@ -265,6 +266,7 @@ async def _make_answering(
         pipelines=await open_pipelines(settings, accounts),
         pushing=Pushing(accounts.database, stream, settings.pipeline_bytes),
         insight=Insight(accounts.database, stream, _room(settings)),
+        census=Census(accounts.database, stream),
         limits=desk.limits,
         stream=stream,
         store=store,

@@ -31,6 +31,10 @@ class Broker(Protocol):
 
     async def bucket(self, name: str) -> Bucket: ...
 
+    async def entries(self, subject: str) -> int:
+        """How many entries all journals below a subject hold. Raises ConnectionError."""
+        ...
+
 
 class Frame(msgspec.Struct, frozen=True):
     """What one message of the bus carries."""

@@ -5,16 +5,24 @@ still does meets the bus's and the positions' compare-and-set.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.ending import cancelled, first_of
 from service.errors import StoreFenced
+from service.pipelines.lag import Lag
 from service.pipelines.members import Members, owner_of
 from service.pipelines.model import Assignment
 from service.pipelines.runner import Parts, Runner
 from service.stream.bucket import Bucket
 from service.stream.lease import SECONDS, Lease
-from service.telemetry import log, pipelines_running
+from service.telemetry import (
+    log,
+    pipeline_bus_share,
+    pipeline_lag_messages,
+    pipeline_lag_seconds,
+    pipelines_running,
+)
 
 BUCKET = "HEADRACE_PIPELINE_LEASES"
 LOOK_EVERY = 0.5
@@ -63,6 +71,7 @@ class Engine:
                     await self._look()
                 except Exception as error:  # whatever it is, what is carried goes on
                     log().warning("pipelines.not_looked", reason=str(error) or repr(error))
+                self._measure()
                 await first_of(asyncio.sleep(LOOK_EVERY), stop.wait())
         finally:
             await self._end_all()
@@ -80,7 +89,11 @@ class Engine:
         for pipeline, assignment in mine.items():
             if pipeline not in self._carried:
                 self._carried[pipeline] = self._begin(assignment)
-        pipelines_running.set(len(self._carried))
+
+    def _measure(self) -> None:
+        """Tell how many are carried, and of the one that is furthest behind how far it is."""
+        pipelines_running.set(len(self.carried))
+        _tell([one.runner.lag for one in self._carried.values()])
 
     async def _end_those_not(self, mine: dict[str, Assignment]) -> None:
         """End what is no longer ours or has another version; forget what has ended."""
@@ -124,9 +137,15 @@ class Engine:
 
     async def _end_all(self) -> None:
         await asyncio.gather(*(self._end(p, c) for p, c in list(self._carried.items())))
-        pipelines_running.set(0)
+        self._measure()
         try:
             if self._members:
                 await self._members.leave()
         except ConnectionError as error:
             log().warning("pipelines.not_left", reason=str(error))
+
+
+def _tell(lags: Sequence[Lag]) -> None:
+    pipeline_lag_messages.set(max((one.messages for one in lags), default=0))
+    pipeline_lag_seconds.set(max((one.seconds for one in lags), default=0))
+    pipeline_bus_share.set(max((one.bus_share for one in lags), default=0))

@@ -15,6 +15,8 @@ from service.stream.bucket import Moved
 from service.stream.journal import Entry, Journal, Shape
 
 LONGEST_REASON = 1000
+EVERY_REFUSED = "headrace.refused.>"
+"""The subject of every dead letter of every pipeline."""
 _ATTEMPTS = 20
 
 

@@ -12,6 +12,7 @@ from service.pipelines.bus import Broker, Bus, open_bus
 from service.pipelines.connectors.protocol import Kind, Source, Surroundings, Target
 from service.pipelines.connectors.registry import config_of
 from service.pipelines.inbound import Inbound
+from service.pipelines.lag import Lag
 from service.pipelines.model import Assignment, ConnectorConfig, SubscriptionConfig
 from service.pipelines.outbound import OpenTarget, Outbound, Way
 from service.pipelines.positions import Positions
@@ -67,6 +68,7 @@ class Runner:
         self._outbounds: Sequence[Outbound] = ()
         self._watches: dict[str, Watch] = {}
         self.has_begun = False
+        self.lag = Lag()
 
     def stop(self) -> None:
         """Finish what is under way, and end."""
@@ -208,9 +210,10 @@ class Runner:
         for part, watch in self._watches.items():
             figures = watch.figures()
             await self._parts.figures.write(self._assignment.pipeline_id, part, figures)
-        if extent.bytes > _FULLEST * bus.max_bytes and self._outbounds:
-            done = min(outbound.sequence for outbound in self._outbounds) + 1
-            await self._forget(bus, extent.first, done)
+        done = min((one.sequence for one in self._outbounds), default=extent.last)
+        await self.lag.measure(bus, extent, done)
+        if self.lag.bus_share > _FULLEST and self._outbounds:
+            await self._forget(bus, extent.first, done + 1)
 
     async def _forget(self, bus: Bus, first: int, done: int) -> None:
         """Forget the older half of what every target has."""

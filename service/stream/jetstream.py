@@ -293,6 +293,21 @@ class JetStream:
         asking = Asked(self._api, self._request, self._read_once, _sequence_of)
         return Journal(shape, asking, self._nats.max_payload - _HEADROOM)
 
+    async def entries(self, subject: str) -> int:
+        """How many entries there are in all journals of subjects below this one.
+
+        Raises ConnectionError.
+        """
+        count: int = 0
+        seen = 0
+        while True:
+            page = await self._api("STREAM.LIST", {"subject": subject, "offset": seen})
+            streams = page["streams"] or []
+            count += sum(one["state"]["messages"] for one in streams)
+            seen += len(streams)
+            if not streams or seen >= page["total"]:
+                return count
+
     async def ping(self) -> None:
         await self.state()
 

@@ -214,6 +214,12 @@ class Insight:
     async def forget(self, *_: Any) -> None: ...
 
 
+class Census:
+    """Of no pipelines."""
+
+    async def measure(self) -> None: ...
+
+
 class Pinged:
     async def ping(self) -> None: ...
 
@@ -293,6 +299,7 @@ def parts_of(**changes: Any) -> SimpleNamespace:
         pipelines=SimpleNamespace(**dict.fromkeys(Control.__slots__)),
         pushing=None,
         insight=Insight(),
+        census=Census(),
         partners=None,
         uploads=None,
         limits=LocalLimits(),

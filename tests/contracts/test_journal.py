@@ -94,3 +94,12 @@ async def test_a_deleted_one_begins_anew(stream, journal):
     await journal.delete()
     await journal.delete()
     assert await (await stream.journal(journal.shape)).append(b"new") == 1
+
+
+async def test_entries_of_all_journals_below_a_subject_are_counted(stream, journal):
+    assert await stream.entries("k.>") == 0
+    await filled(journal, b"of another subject")
+    for number in (1, 2):
+        other = await stream.journal(Shape(f"K{number}", f"k.{number}.>", BIG))
+        await other.append(b"one", subject=f"k.{number}.a")
+    assert await stream.entries("k.>") == 2

@@ -15,7 +15,7 @@ ALERTMANAGER = DEPLOY / "alertmanager" / "alertmanager.yml"
 
 
 def test_promtool_accepts_the_rules_and_the_configuration():
-    assert "22 rules found" in said_by("promtool", "check", "rules", "--lint=all", RULES).stdout
+    assert "27 rules found" in said_by("promtool", "check", "rules", "--lint=all", RULES).stdout
     checked = said_by("promtool", "check", "config", DEPLOY / "prometheus" / "prometheus.yml")
     assert checked.returncode == 0, checked.stderr
 
