@@ -49,15 +49,20 @@ $(STAMP): $(RUNS)
 	$(call install,--group dev)
 
 # So are Prometheus and Alertmanager, which check and try the rules. Their programs alone are taken
-# out of the packages: nothing is installed, so that no service of theirs ever runs.
+# out of the packages, so that no service of theirs ever runs, and the two files that Alertmanager
+# looks for where Debian has them.
+TEMPLATES := usr/share/prometheus/alertmanager
 define prometheus
-	@test -x $(BIN)/promtool -a -x $(BIN)/amtool || { echo "Fetching prometheus (once)"; \
+	@test -x $(BIN)/promtool -a -x $(BIN)/amtool -a -e $(BIN)/default.tmpl || { echo "Fetching prometheus (once)"; \
 	  folder=$$(mktemp -d); packages="prometheus prometheus-alertmanager"; \
 	  ( cd $$folder && { apt-get download -qq $$packages || \
 	      { $(ROOT) apt-get update -qq && apt-get download -qq $$packages; }; } && \
 	    for package in *.deb; do dpkg-deb -x $$package . || exit 1; done ) >/dev/null 2>&1 && \
-	  cp $$folder/usr/bin/* $(BIN)/ || \
+	  cp $$folder/usr/bin/* $$folder/$(TEMPLATES)/*.tmpl $(BIN)/ || \
 	  echo "prometheus could not be fetched; the tests of alerts are skipped"; \
+	  test -e /$(TEMPLATES) || { $(ROOT) mkdir -p /$(TEMPLATES) && \
+	    $(ROOT) cp $$folder/$(TEMPLATES)/*.tmpl /$(TEMPLATES)/; } || \
+	  echo "/$(TEMPLATES) could not be made; the tests of Alertmanager are skipped"; \
 	  rm -rf $$folder; }
 endef
 

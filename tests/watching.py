@@ -101,10 +101,13 @@ class Prometheus:
 
 
 @contextmanager
-def a_prometheus(folder: Path, jobs: Mapping[str, str]) -> Iterator[Prometheus]:
-    """As it is deployed, but quick: `jobs` are asked at these addresses, and no alert waits."""
+def a_prometheus(folder: Path, jobs: Mapping[str, str], tells: str = "") -> Iterator[Prometheus]:
+    """As it is deployed, but quick: `jobs` are asked at these addresses, and no alert waits.
+
+    `tells`: the address of an Alertmanager that hears of alerts; empty: nobody does.
+    """
     folder.mkdir()
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(_quick(jobs)))
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(_quick(jobs, tells)))
     (folder / "rules.yml").write_text(yaml.safe_dump(_at_once()))
     port = free_port()
     command = [program("prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
@@ -122,9 +125,10 @@ def a_prometheus(folder: Path, jobs: Mapping[str, str]) -> Iterator[Prometheus]:
         server.end()
 
 
-def _quick(jobs: Mapping[str, str]) -> dict[str, Any]:
+def _quick(jobs: Mapping[str, str], tells: str) -> dict[str, Any]:
     configuration: dict[str, Any] = yaml.safe_load(CONFIGURATION.read_text("utf-8"))
-    del configuration["alerting"]
+    [managers] = configuration["alerting"]["alertmanagers"]
+    managers["static_configs"] = [{"targets": [tells] if tells else []}]
     configuration["global"] = dict.fromkeys(configuration["global"], "500ms")
     configuration["scrape_configs"] = [
         {"job_name": job["job_name"], "metrics_path": job["metrics_path"]}
