@@ -2,15 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from threading import Thread
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 class ToldToEnd(Exception):
-    """The process was told to end before it had started."""
+    """The process was told to end before what it was about had begun."""
 
 
 def told_to_end() -> asyncio.Event:
@@ -19,6 +21,44 @@ def told_to_end() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
+
+
+def told_to_end_twice() -> tuple[asyncio.Event, asyncio.Event]:
+    """Set by the first SIGTERM or SIGINT from now on, and by the second; a third one kills."""
+    stop, at_once = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def tell() -> None:
+        if stop.is_set():
+            at_once.set()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, tell)
+    return stop, at_once
+
+
+async def unless_told(stop: asyncio.Event, work: Callable[[], T]) -> T:
+    """What `work` gives, in a thread that nobody waits for once `stop` is set: ToldToEnd then."""
+    loop, there = asyncio.get_running_loop(), asyncio.Event()
+    found: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(work())
+        except BaseException as error:
+            found.set_exception(error)
+        with suppress(RuntimeError):  # nobody waits any more
+            loop.call_soon_threadsafe(there.set)
+
+    Thread(target=run, daemon=True).start()
+    await first_of(there.wait(), stop.wait())
+    if not found.done():
+        raise ToldToEnd
+    return found.result()
 
 
 async def first_of(*waiting: Awaitable[Any]) -> None:

@@ -84,9 +84,17 @@ class Delivery:
         self._halt = asyncio.Event()
         self.progress = Progress(job.examined.size)
 
-    async def run(self, journal: Journal, stop: asyncio.Event) -> Progress:
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        return self._job.file.path.name
+
+    async def run(
+        self, journal: Journal, stop: asyncio.Event, at_once: asyncio.Event | None = None
+    ) -> Progress:
         """Send what is to be sent, until all of it is settled, `stop` is set, or no row can be
-        delivered at all (`progress.stopped` says why)."""
+        delivered at all (`progress.stopped` says why). Requests under way then are given `GRACE`
+        seconds, but not when `at_once` is set."""
         standing = await asyncio.to_thread(journal.standing)
         self.progress.resumed_at = standing.cursor.byte if standing.cursor else 0
         reading = asyncio.create_task(self._read(standing))
@@ -97,14 +105,14 @@ class Delivery:
             if work.done():
                 work.result()
             else:
-                await self._end(reading, workers)
+                await self._end(reading, workers, at_once or asyncio.Event())
         finally:
             await _ended([work, reading, *workers])
         self.progress.done = not self.progress.stopped
         self._look()
         return self.progress
 
-    async def _end(self, reading: Task, workers: Sequence[Task]) -> None:
+    async def _end(self, reading: Task, workers: Sequence[Task], at_once: asyncio.Event) -> None:
         """Take up nothing more, and let what is under way come to its end."""
         self.progress.stopped = self.progress.stopped or "told to end"
         self._halt.set()
@@ -113,7 +121,7 @@ class Delivery:
             self._queue.get_nowait()
         for _ in workers:
             self._queue.put_nowait(None)
-        await asyncio.wait(workers, timeout=GRACE)
+        await _first([asyncio.wait(workers, timeout=GRACE), at_once.wait()])
 
     async def _read(self, standing: Standing) -> None:
         found = self._parcels(standing)

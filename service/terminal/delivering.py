@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.delivery.config import Config
 from service.delivery.config_file import read_config
 from service.delivery.job import Rehearsal, prepared, rehearsed
 from service.delivery.journal import Journal
@@ -19,7 +18,7 @@ from service.delivery.outcomes import OUTCOMES, Stopped
 from service.delivery.report import Heading, Reports, write_reports
 from service.delivery.run import Delivery, Job, Progress
 from service.delivery.sending import Sender
-from service.ending import told_to_end
+from service.ending import ToldToEnd, first_of, told_to_end_twice, unless_told
 from service.errors import InvalidInput
 from service.terminal.headway import headway
 
@@ -43,48 +42,71 @@ class Asked:
     check_health: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupts:
+    """Set by the first Ctrl-C, and by the second."""
+
+    first: asyncio.Event
+    second: asyncio.Event
+
+
 async def deliver(asked: Asked, variables: Mapping[str, str], console: Console) -> int:
     """Deliver a file; the exit code."""
+    interrupts = Interrupts(*told_to_end_twice())
     try:
         config = read_config(_text(asked.config), variables, asked.config.name)
         with console.status(f"reading {asked.file.name} …"):
-            job = await asyncio.to_thread(
-                prepared, asked.file, config, asked.api, asked.mapping, asked.folder
-            )
+            wanted = (asked.file, config, asked.api, asked.mapping, asked.folder)
+            job = await unless_told(interrupts.first, lambda: prepared(*wanted))
         if asked.dry_run:
             with console.status("making every row …"):
-                rehearsal = await asyncio.to_thread(rehearsed, job, _SAMPLES)
+                rehearsal = await unless_told(interrupts.first, lambda: rehearsed(job, _SAMPLES))
             return _show_rehearsal(rehearsal, job, console)
         if asked.anew and job.folder.exists():
             _forget(job.folder)
         with Journal(job.folder, job.about) as journal:
-            return await _delivered(asked, config, job, journal, console)
+            async with Sender(job.api, job.examined.digest) as sender:
+                if asked.check_health and not await _is_well(sender, console, interrupts.first):
+                    return STOPPED
+                progress = await _sent(Delivery(job, sender), journal, console, interrupts)
+            reports = await _reported(job, journal, progress, config.report.key_columns)
+        _show(progress, reports, console)
+        return _exit_code(progress, reports, interrupts.first.is_set())
     except InvalidInput as error:
         console.print(Text(str(error), style="bold red"), soft_wrap=True)
         return WRONG
+    except ToldToEnd:
+        console.print(Text("interrupted: nothing was sent", style="bold red"), soft_wrap=True)
+        return INTERRUPTED
 
 
-async def _delivered(
-    asked: Asked, config: Config, job: Job, journal: Journal, console: Console
-) -> int:
-    stop = told_to_end()
-    async with Sender(job.api, job.examined.digest) as sender:
-        if asked.check_health:
-            try:
-                console.print(Text(await sender.check_health(), style="dim"), soft_wrap=True)
-            except Stopped as error:
-                console.print(Text(f"not begun: {error}", style="bold red"), soft_wrap=True)
-                return STOPPED
-        delivery = Delivery(job, sender)
-        async with headway(console, asked.file.name, delivery.progress):
-            progress = await delivery.run(journal, stop)
+async def _is_well(sender: Sender, console: Console, stop: asyncio.Event) -> bool:
+    """Ask the API. Raises ToldToEnd."""
+    asking = asyncio.create_task(sender.check_health())
+    try:
+        await first_of(asking, stop.wait())
+    except Stopped as error:
+        console.print(Text(f"not begun: {error}", style="bold red"), soft_wrap=True)
+        return False
+    if asking.cancelled():
+        raise ToldToEnd
+    console.print(Text(asking.result(), style="dim"), soft_wrap=True)
+    return True
+
+
+async def _sent(
+    delivery: Delivery, journal: Journal, console: Console, interrupts: Interrupts
+) -> Progress:
+    async with headway(console, delivery.name, delivery.progress):
+        return await delivery.run(journal, interrupts.first, interrupts.second)
+
+
+async def _reported(
+    job: Job, journal: Journal, progress: Progress, key_columns: Sequence[str]
+) -> Reports:
     state = "complete" if progress.done else progress.stopped
-    heading = Heading(asked.file.name, job.api.rows_url, state)
-    reports = await asyncio.to_thread(
-        write_reports, journal.path, job.folder, heading, config.report.key_columns
-    )
-    _show(progress, reports, console)
-    return _exit_code(progress, reports, stop.is_set())
+    heading = Heading(job.file.path.name, job.api.rows_url, state)
+    return await asyncio.to_thread(write_reports, journal.path, job.folder, heading, key_columns)
 
 
 def _exit_code(progress: Progress, reports: Reports, told: bool) -> int:

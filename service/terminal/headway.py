@@ -66,7 +66,9 @@ def told_of(progress: Headway, seconds: float) -> str:
         f"{progress.rows / max(seconds, 0.001):,.0f} rows/s",
         counts,
     ]
-    if progress.closed_for:
+    if progress.stopped:
+        parts.append("ending; Ctrl-C again ends it at once")
+    elif progress.closed_for:
         parts.append(f"waiting {progress.closed_for:.0f} s for the API")
     elif progress.delay:
         parts.append(f"delay {progress.delay:.2g} s")
