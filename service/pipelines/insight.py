@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from service.accounts import audit
 from service.database import Database, heard
 from service.errors import Conflict, IngestionUnavailable, NotFound
 from service.pipelines.bus import Broker, Bus, Carried, Frame, open_bus
-from service.pipelines.control.pipelines import pipeline_within
+from service.pipelines.control.pipelines import note, pipeline_within
 from service.pipelines.control.reach import Reach
 from service.pipelines.control.rows import Pipeline
 from service.pipelines.control.states import WORKED
@@ -103,6 +104,7 @@ class Insight:
         with _answered():
             bus = await self._bus(pipeline_id)
             place = 0 if since is None else await bus.before(since)
+            await self._note(reach, audit.PIPELINE_BACKFILLED, pipeline, since=since)
             positions = await Positions.on(self._broker)
             for one in pipeline.subscriptions:
                 await positions.turn(pipeline_id, one.id, place)
@@ -123,6 +125,7 @@ class Insight:
         with _answered():
             refusals = await self._refusals(held.pipeline.id)
             await _letter(refusals, subscription_id, number)
+            await self._note_letter(reach, audit.LETTER_DISCARDED, held, number)
             await refusals.discard(number)
 
     async def replay(
@@ -136,6 +139,7 @@ class Insight:
             refusals = await self._refusals(held.pipeline.id)
             kept = await _letter(refusals, subscription_id, number)
             message = kept.letter.message
+            await self._note_letter(reach, audit.LETTER_REPLAYED, held, number)
             fixed = None
             if value is not None:
                 fixed = SourceMessage(value, message.key, message.time, message.metadata)
@@ -152,6 +156,16 @@ class Insight:
             await (await self._refusals(pipeline.id)).delete()
             await (await Positions.on(self._broker)).forget(pipeline.id)
             await (await FigureBook.on(self._broker)).forget(pipeline.id)
+
+    async def _note(self, reach: Reach, action: str, pipeline: Pipeline, **more: Any) -> None:
+        """Before it is done: what may have been done is in the audit log."""
+        with heard():
+            async with self._database.writing() as connection:
+                await note(connection, reach, action, pipeline, **more)
+
+    async def _note_letter(self, reach: Reach, action: str, held: Held, number: int) -> None:
+        one = {"subscription": held.subscription.id, "number": number}
+        await self._note(reach, action, held.pipeline, **one)
 
     async def _bus(self, pipeline_id: str) -> Bus:
         return await open_bus(self._broker, pipeline_id, self._room.bus)

@@ -231,3 +231,30 @@ def test_a_stranger_is_told_nothing(watched: Watched):
         assert refused.status_code == 404
     with pytest.raises(InvalidStatus, match="404"), following(watched, eve):
         pass
+
+
+def test_who_had_records_come_again_or_go_away_is_in_the_audit_log(watched: Watched):
+    watched.push({"user": "g1", "price": "dear"}, {"user": "g2", "price": "dear"})
+    first, second = watched.until(lambda: refused_of(watched, "g1", "g2"))
+    watched.told("POST", f"{watched.letters}/{first['number']}/replay", {}, 202)
+    watched.told("DELETE", f"{watched.letters}/{second['number']}", None, 204)
+    watched.told("DELETE", f"{watched.letters}/{second['number']}", None, 404)
+    watched.told("POST", f"{watched.one}/backfill", {"since": "2030-01-01T00:00:00Z"}, 202)
+    told = watched.told("GET", "/api/v1/audit?limit=3")["data"]["entries"]
+    assert [one["action"].rpartition(".")[2] for one in told] == [
+        "backfilled",
+        "dead_letter_discarded",
+        "dead_letter_replayed",
+    ]
+    assert {one["actor"]["name"] for one in told} == {"ada@example.com"}
+    assert [one["details"].get("number") for one in told[1:]] == [
+        second["number"],
+        first["number"],
+    ]
+
+
+def refused_of(watched: Watched, *users: str) -> Any:
+    """The dead letters of these users, once there is one of each."""
+    items = watched.told("GET", watched.letters)["items"]
+    found = [one for one in items if one["value"].get("user") in users]
+    return found if len(found) == len(users) else None

@@ -17,7 +17,6 @@ from service.pipelines.control.reach import Reach, team_within
 from service.pipelines.control.rows import Pipeline, Subscription
 from service.pipelines.control.tables import connectors, datamodels, pipelines, subscriptions
 from service.pipelines.control.vault import Vault
-from service.pipelines.control.versions import renew
 from service.pipelines.control.wanted import columns_said
 
 VERSION = 1
@@ -95,7 +94,8 @@ class Importing:
             async with self._database.writing() as connection:
                 pipeline = await pipeline_within(connection, reach, pipeline_id)
                 team = await team_within(connection, reach, pipeline.team_id)
-                placing = _Placing(Workshop(connection, reach, self._vault, team), pipeline)
+                shop = Workshop(connection, reach, self._vault, team)
+                placing = _Placing(shop, pipeline)
                 await rename(connection, pipeline, document.name)
                 if any(
                     [
@@ -104,7 +104,8 @@ class Importing:
                         await placing.subscriptions(document.subscriptions),
                     ]
                 ):
-                    await renew(connection, reach.by, [pipeline_id])
+                    shop.changed.add(pipeline_id)
+                await shop.settle()
                 await note(connection, reach, audit.PIPELINE_IMPORTED, pipeline)
                 return await pipeline_within(connection, reach, pipeline_id)
 
@@ -184,7 +185,7 @@ class _Placing:
         if row["type"] != part.type:
             raise Conflict(f"the team has a connector called {part.name} of type {row['type']}")
         values = connecting.changed(shop.vault, row, None, part.config, f"{field}.config")
-        await connecting.change(shop.connection, shop.reach, row, values)
+        await shop.change_connector(row, values)
         return str(row["id"])
 
 

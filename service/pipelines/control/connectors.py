@@ -1,7 +1,7 @@
 """Connectors as people make, change and delete them."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +125,7 @@ class Connectors:
             async with self._database.writing() as connection:
                 row = await connector_row(connection, reach, connector_id)
                 values = changed(self._vault, row, name, settings, field)
-                await change(connection, reach, row, values)
+                await renew(connection, reach.by, await change(connection, reach, row, values))
                 return connector_of(await connector_row(connection, reach, connector_id))
 
     async def delete(self, reach: Reach, connector_id: str) -> None:
@@ -207,19 +207,21 @@ def changed(
 
 async def change(
     connection: AsyncConnection, reach: Reach, row: RowMapping, values: Mapping[str, Any]
-) -> None:
-    """Change columns of a connector. Raises Conflict when the team has one of the new name."""
+) -> Collection[str]:
+    """Change columns of a connector; the pipelines that must hear of it.
+
+    Raises Conflict when the team has one of the new name.
+    """
     if not values:
-        return
+        return ()
     if "name" in values:
         await _check_free(connection, row["team_id"], values["name"])
     mine = update(connectors).where(connectors.c.id == row["id"])
     await connection.execute(mine.values(**values, updated_at=now_ms()))
-    if "settings" in values:
-        await renew(connection, reach.by, await users_of(connection, row["id"]))
     here = (row["id"], row["environment_id"])
     what = sorted(values.keys() - {"secrets"})
     await audit.note(connection, reach.by, audit.CONNECTOR_CHANGED, *here, changed=what)
+    return await users_of(connection, row["id"]) if "settings" in values else ()
 
 
 async def _check_free(connection: AsyncConnection, team_id: str, name: str) -> None:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import RowMapping, func, insert, select, update
@@ -16,6 +16,7 @@ from service.pipelines.control.reach import Reach
 from service.pipelines.control.rows import Pipeline
 from service.pipelines.control.tables import datamodels, pipelines, subscriptions
 from service.pipelines.control.vault import Vault
+from service.pipelines.control.versions import renew
 from service.pipelines.control.wanted import USUAL, Wanted, new_connector
 
 MOST_SUBSCRIPTIONS = 50
@@ -30,6 +31,16 @@ class Workshop:
     reach: Reach
     vault: Vault
     team: RowMapping
+    changed: set[str] = field(default_factory=set)
+    """The pipelines whose workers must hear of what was changed."""
+
+    async def settle(self) -> None:
+        """Give each of them another version, one for all that was changed."""
+        await renew(self.connection, self.reach.by, self.changed)
+
+    async def change_connector(self, row: RowMapping, values: Mapping[str, Any]) -> None:
+        """Change columns of a connector. Raises Conflict."""
+        self.changed.update(await connecting.change(self.connection, self.reach, row, values))
 
     async def connector(self, said: Mapping[str, Any], side: str) -> tuple[str, bool]:
         """The connector that is said, made if it is new; and whether it was there before.
@@ -67,7 +78,7 @@ class Workshop:
         values = connecting.changed(
             self.vault, row, said.get("name"), said.get("config"), f"{side}_config"
         )
-        await connecting.change(self.connection, self.reach, row, values)
+        await self.change_connector(row, values)
         return now, None
 
     async def check_error_target(self, columns: Mapping[str, Any], prefix: str = "") -> None:

@@ -23,7 +23,7 @@ from service.pipelines.control.reach import (
 from service.pipelines.control.rows import Pipeline, pipelines_of
 from service.pipelines.control.tables import datamodels, pipelines, subscriptions, versions
 from service.pipelines.control.vault import Vault
-from service.pipelines.control.versions import Version, keep, kept, renew
+from service.pipelines.control.versions import Version, keep, kept
 from service.pipelines.control.wanted import Wanted, check_pipeline_name
 from service.pipelines.model import State
 
@@ -144,7 +144,8 @@ class Pipelines:
                     await shop.change_subscription(pipeline, wanted),
                 ]
                 if any(changes):
-                    await renew(connection, reach.by, [pipeline_id])
+                    shop.changed.add(pipeline_id)
+                await shop.settle()
                 if any(changes) or is_renamed or any(sides):
                     await note(connection, reach, audit.PIPELINE_CHANGED, pipeline)
                 return await pipeline_within(connection, reach, pipeline_id)
