@@ -22,6 +22,7 @@ from loadtests.idle import idle
 from loadtests.ingestion import LEAST_EVENTS, SUSTAINED, batches, singles
 from loadtests.live import live
 from loadtests.overload import overload
+from loadtests.piped import piped
 from loadtests.processes import Failed, allow_many_files, headrace
 from loadtests.questions import cached, pollers, uncached
 from loadtests.scale import SCALES, Scale
@@ -40,8 +41,8 @@ _console = Console(width=None if sys.stdout.isatty() else 160)
 @click.option("--full", "scale", flag_value="full", help="30 M events at full speed; a while.")
 @click.option(
     "--only",
-    type=click.Choice(["in", "out", "clickhouse"]),
-    help="Events in, answers out, or events into ClickHouse, alone.",
+    type=click.Choice(["in", "out", "clickhouse", "pipelines"]),
+    help="Events in, answers out, events into ClickHouse, or pipelines, alone.",
 )
 @click.pass_context
 def main(context: click.Context, scale: str | None, only: str | None) -> None:
@@ -87,6 +88,8 @@ async def _measure(scale: Scale, only: str | None) -> list[Figure]:
         found += await _answers_out(scale, maximum)
     if only in (None, "clickhouse"):
         found += await _into_clickhouse(scale)
+    if only in (None, "pipelines"):
+        found += await _through_pipelines(scale)
     return found
 
 
@@ -122,6 +125,11 @@ async def _answers_out(scale: Scale, maximum: float) -> list[Figure]:
 async def _into_clickhouse(scale: Scale) -> list[Figure]:
     with _folder() as folder:
         return await _told("events into ClickHouse", lambda: clickhouse(scale, folder))
+
+
+async def _through_pipelines(scale: Scale) -> list[Figure]:
+    with _folder() as folder:
+        return await _told("records through a pipeline", lambda: piped(scale, folder))
 
 
 @contextmanager
