@@ -139,7 +139,7 @@ class Outbound:
     async def _carry(self, carried: Carried) -> None:
         drawn = self._drawing.draw(carried)
         await self._put_aside(carried, drawn.refused)
-        left = [one for one in drawn.outgoing if not self._is_done(one.place)]
+        left = self._left(drawn.outgoing)
         while left:
             size = _size(left, self._most, self._way.together)
             batch, left = left[:size], left[size:]
@@ -149,6 +149,12 @@ class Outbound:
                 await self._note(self._position.at(batch[-1].place))
         await self._note(self._position.after(carried.sequence))
         self._watch.latency(carried.time)
+
+    def _left(self, records: Sequence[Outgoing]) -> Sequence[Outgoing]:
+        """What is not done; they are in order, so where the first is not, none is."""
+        if not records or not self._is_done(records[0].place):
+            return records
+        return [one for one in records if not self._is_done(one.place)]
 
     def _is_done(self, place: Place) -> bool:
         return self._position.covers(place) or (
@@ -170,7 +176,7 @@ class Outbound:
             async with asyncio.timeout(WRITE_TIMEOUT):
                 await self._open()
                 assert self._target
-                refused = await self._target.write([o for o in batch if not self._is_done(o.place)])
+                refused = await self._target.write(self._left(batch))
         except TargetBusy:
             self._most = max(SMALLEST_WRITE, self._most // 2)
             raise

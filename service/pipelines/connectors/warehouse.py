@@ -19,8 +19,6 @@ from service.pipelines.model import Outgoing, Place, Refused
 
 PIPELINE = "_pipeline"
 """The member of an event's metadata that says which pipeline wrote it."""
-MOST_EVENTS = 1000
-"""Events of one request to ingest."""
 _FIELDS = frozenset({"event_id", "event_type", "user_id", "session_id", "timestamp", "priority"})
 
 _Name = Annotated[str, msgspec.Meta(max_length=MAX_ID_LENGTH)]
@@ -54,10 +52,7 @@ class _Warehouse:
         return None  # ids tell repeats apart
 
     async def write(self, batch: Sequence[Outgoing]) -> Sequence[Refused]:
-        refused: list[Refused] = []
-        for start in range(0, len(batch), MOST_EVENTS):
-            refused += await self._send(batch[start : start + MOST_EVENTS])
-        return refused
+        return await self._send(batch) if batch else []
 
     async def _send(self, batch: Sequence[Outgoing]) -> list[Refused]:
         records = [self._event(index, one) for index, one in enumerate(batch)]
