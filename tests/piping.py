@@ -142,9 +142,13 @@ class Board:
     def __init__(self, *assignments: Assignment) -> None:
         self.wanted = {one.pipeline_id: one for one in assignments}
         self.states: dict[str, tuple[str, str]] = {}
+        self.deleted: set[str] = set()
 
     async def live(self) -> Sequence[Assignment]:
         return list(self.wanted.values())
+
+    async def is_gone(self, pipeline_id: str) -> bool:
+        return pipeline_id in self.deleted
 
     async def note_state(
         self, pipeline_id: str, version: int, state: str, reason: str = ""

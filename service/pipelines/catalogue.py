@@ -46,6 +46,13 @@ class Catalogue:
                 secrets = await self._secrets(connection, found)
         return [one for one in [await self._assigned(p, secrets) for p in found] if one]
 
+    async def is_gone(self, pipeline_id: str) -> bool:
+        """Whether it was deleted."""
+        asked = select(pipelines.c.id).where(pipelines.c.id == pipeline_id)
+        with heard():
+            async with self.database.reading() as connection:
+                return (await connection.execute(asked)).first() is None
+
     async def note_state(
         self, pipeline_id: str, version: int, state: State, reason: str = ""
     ) -> bool:

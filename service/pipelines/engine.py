@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.ending import cancelled, first_of
-from service.errors import StoreFenced
+from service.errors import HeadraceError, StoreFenced
+from service.pipelines.forgetting import forget
 from service.pipelines.lag import Lag
 from service.pipelines.members import Members, owner_of
 from service.pipelines.model import Assignment
@@ -102,6 +103,7 @@ class Engine:
             wanted = mine.get(pipeline)
             if carried.task.done():
                 del self._carried[pipeline]
+                ending.append(self._forget_if_gone(pipeline))
             elif wanted is None or wanted.version != carried.version:
                 ending.append(self._end(pipeline, carried))
         await asyncio.gather(*ending)
@@ -134,6 +136,17 @@ class Engine:
             await asyncio.wait([carried.task], timeout=self.drain_timeout)
         await cancelled(carried.task)
         self._carried.pop(pipeline_id, None)
+        if carried.runner.has_begun:
+            await self._forget_if_gone(pipeline_id)
+
+    async def _forget_if_gone(self, pipeline_id: str) -> None:
+        """Of a pipeline that was deleted while it ran, take away what the broker holds."""
+        try:
+            if await self._parts.assignments.is_gone(pipeline_id):
+                await forget(self._parts.broker, pipeline_id)
+                await self._leases.forget(pipeline_id)
+        except (ConnectionError, HeadraceError) as error:
+            log().warning("pipelines.not_forgotten", pipeline=pipeline_id, reason=str(error))
 
     async def _end_all(self) -> None:
         await asyncio.gather(*(self._end(p, c) for p, c in list(self._carried.items())))

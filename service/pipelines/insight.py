@@ -15,6 +15,7 @@ from service.pipelines.control.rows import Pipeline
 from service.pipelines.control.states import WORKED
 from service.pipelines.control.subscriptions import Held, subscription_within
 from service.pipelines.drawing import Drawing, Drawn
+from service.pipelines.forgetting import forget
 from service.pipelines.mapper import Column
 from service.pipelines.model import ConnectorConfig, SourceMessage, SubscriptionConfig
 from service.pipelines.positions import Positions
@@ -146,16 +147,13 @@ class Insight:
             return await refusals.replay(number, await self._bus(held.pipeline.id), fixed)
 
     async def forget(self, pipeline: Pipeline) -> None:
-        """Take away what the broker holds of a pipeline that is no more. What it held of one that
-        ran just now stays: its worker may still be at it.
+        """Take away what the broker holds of a pipeline that is no more. Of one that ran just now
+        its worker does it, when it has ended.
         """
         if pipeline.state in WORKED:
             return
         with _answered():
-            await (await self._bus(pipeline.id)).delete()
-            await (await self._refusals(pipeline.id)).delete()
-            await (await Positions.on(self._broker)).forget(pipeline.id)
-            await (await FigureBook.on(self._broker)).forget(pipeline.id)
+            await forget(self._broker, pipeline.id)
 
     async def _note(self, reach: Reach, action: str, pipeline: Pipeline, **more: Any) -> None:
         """Before it is done: what may have been done is in the audit log."""

@@ -30,6 +30,10 @@ class Assignments(Protocol):
         """Those in state building or live, in every environment."""
         ...
 
+    async def is_gone(self, pipeline_id: str) -> bool:
+        """Whether there is no such pipeline any more, in whatever state."""
+        ...
+
     async def note_state(
         self, pipeline_id: str, version: int, state: State, reason: str = ""
     ) -> bool:

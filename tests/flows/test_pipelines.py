@@ -8,6 +8,7 @@ import pytest
 
 from service.pipelines.bus import open_bus
 from service.pipelines.model import ConnectorConfig, SubscriptionConfig
+from service.pipelines.positions import Positions
 from service.pipelines.refusals import open_refusals
 from service.stream.jetstream import open_jetstream
 from service.stream.nats_child import NatsChild
@@ -49,6 +50,18 @@ async def test_every_record_arrives_once_and_in_order(stream, file):
         await until(has(file, 3000))
         await until(lambda: board.states.get("p") == ("live", ""))
     assert_whole(file, 3000)
+
+
+async def test_a_pipeline_that_is_deleted_while_it_runs_leaves_nothing_on_the_broker(stream, file):
+    board = Board(an_assignment(a_subscription(file, refuses=7), records=1_000_000_000))
+    async with carrying(stream, await parts_of(stream, board, "w")) as engine:
+        await until(has(file, 100))
+        board.deleted.add("p")
+        board.wanted.clear()
+        await until(lambda: not engine.carried)
+    assert (await (await open_bus(stream, "p", 1 << 20)).extent()).entries == 0
+    assert await (await open_refusals(stream, "p", 1 << 20)).count() == 0
+    assert await (await Positions.on(stream)).mark("p", "s", "judge").load() is None
 
 
 async def test_another_worker_goes_on_where_the_first_ended(stream, file):
