@@ -29,6 +29,7 @@ from loadtests.scale import SCALES, Scale
 from loadtests.scenarios.command import list_, run
 from loadtests.shared import shared
 from loadtests.signed import signed
+from loadtests.soak import soak
 
 _Found = TypeVar("_Found")
 
@@ -58,6 +59,7 @@ def main(context: click.Context, scale: str | None, only: str | None) -> None:
 
 main.add_command(run)
 main.add_command(list_)
+main.add_command(soak)
 
 
 def _bench(scale: str | None, only: str | None) -> None:

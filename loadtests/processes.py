@@ -78,6 +78,24 @@ class Subject:
         return sum(_resident(pid) for pid in [self.pid, *_children(self.pid)])
 
     @property
+    def open_files(self) -> int:
+        """File descriptors of all its processes."""
+        return self._counted("fd")
+
+    @property
+    def threads(self) -> int:
+        """Of all its processes."""
+        return self._counted("task")
+
+    def _counted(self, what: str) -> int:
+        """Entries of a folder of each process; one that has just ended has none."""
+        found = 0
+        for pid in [self.pid, *_children(self.pid)]:
+            with suppress(OSError):
+                found += len(list(Path(f"/proc/{pid}/{what}").iterdir()))
+        return found
+
+    @property
     def cpu_seconds(self) -> float:
         """Processor time of all its processes so far."""
         return sum(_cpu_seconds(pid) for pid in [self.pid, *_children(self.pid)])

@@ -4,6 +4,7 @@ The lag is measured at the door, from the stream and from what is known of the s
 hangs, or is gone, tells nobody how far behind it is.
 """
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from service.telemetry import (
     lag_seconds,
     stream_bytes,
     stream_most_bytes,
+    tasks,
 )
 
 SAMPLE = 16
@@ -36,6 +38,7 @@ class Gauges:
 
     async def measure(self) -> None:
         """Set every gauge. Raises what stands in the way; what was set last then stands."""
+        tasks.set(len(asyncio.all_tasks()))
         self._measure_disk()
         state = await self._stream.state()
         stream_bytes.set(state.bytes)

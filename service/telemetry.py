@@ -106,6 +106,7 @@ canary_seconds = _timer(
 dead_letters_kept = _gauge(
     "headrace_dead_letters_kept", "Dead letters that wait for somebody to look at them."
 )
+tasks = _gauge("headrace_tasks", "Tasks of the event loops, under way or waiting.", over="livesum")
 disk_free_bytes = _gauge("headrace_disk_free_bytes", "Free where the data directory is.")
 disk_bytes = _gauge("headrace_disk_bytes", "Size of the disk where the data directory is.")
 cache_answers = _counter("headrace_cache_answers", "Answers by where they came from.", "source")

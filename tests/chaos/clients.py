@@ -44,6 +44,17 @@ class Ledger:
     """Answers that nobody should get."""
 
 
+def together(*ledgers: Ledger) -> Ledger:
+    """What several clients sent, and what they were answered."""
+    whole = Ledger()
+    for ledger in ledgers:
+        whole.sent |= ledger.sent
+        whole.acknowledged |= ledger.acknowledged
+        whole.answers += ledger.answers
+        whole.surprises += ledger.surprises
+    return whole
+
+
 def make_events(dice: random.Random, prefix: str, count: int, days: int = 2) -> list[Sent]:
     """New events of the last days, and of the next hours."""
     return [make_event(dice, f"{prefix}-{n}", days=days) for n in range(count)]

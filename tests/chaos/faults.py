@@ -16,6 +16,7 @@ import pytest
 
 from service.crash import EXIT_CODE
 from tests.chaos.clients import Ledger, Load, Sent, deliver_all, make_batches
+from tests.chaos.tally import struck
 from tests.running import RunningService
 
 POISON = b"this is not a batch"
@@ -29,6 +30,7 @@ def die_at(service: RunningService, point: str, load: Load) -> None:
         assert service.ended(within=40) == EXIT_CODE
         service.launch(HEADRACE_CRASH_AT=point)
         assert service.ended(within=40) == EXIT_CODE
+        struck("embedded", "died at a named point", 2)
         service.start()
         load.wait_for_more(300)
 
@@ -48,6 +50,8 @@ def die_while_the_broker_stalls(service: RunningService, load: Load) -> None:
         os.kill(service.broker_pid, signal.SIGSTOP)
         time.sleep(1)
         assert service.kill() == -signal.SIGKILL
+        struck("embedded", "broker stopped")
+        struck("embedded", "service killed")
         service.start()
         load.wait_for_more(300)
 
@@ -64,6 +68,7 @@ def kill_at_random(
         if dice.random() < 0.5:
             assert service.kill() == -signal.SIGKILL
             service.start()
+            struck("embedded", "service killed")
             killed["service"] += 1
         else:
             kill_broker(service)
@@ -79,6 +84,7 @@ def kill_broker(service: RunningService) -> None:
     while service.broker_pid == before:
         assert time.monotonic() < deadline, "the broker was not started again"
         time.sleep(0.05)
+    struck("embedded", "broker killed")
 
 
 def roll_back(service: RunningService, ledger: Ledger, dice: random.Random) -> None:
@@ -94,6 +100,7 @@ def roll_back(service: RunningService, ledger: Ledger, dice: random.Random) -> N
     shutil.rmtree(folder)
     shutil.move(copy, folder)
     service.start()
+    struck("embedded", "broker rolled back")
     deliver_all(service, ledger, make_batches(dice, "after-the-restore", 30))
 
 
@@ -109,6 +116,7 @@ def storm(service: RunningService, ledger: Ledger, events: Sequence[Sent], seed:
             mixed = mixed[size:]
     dice.shuffle(parcels)
     deliver_all(service, ledger, parcels, clients=8)
+    struck("embedded", "everything sent five times")
 
 
 def publish_raw(service: RunningService, body: bytes, tenant: str = "env_default") -> None:
@@ -122,6 +130,7 @@ def publish_raw(service: RunningService, body: bytes, tenant: str = "env_default
         await connection.close()
 
     asyncio.run(publish())
+    struck("embedded", "message mutilated")
 
 
 @contextmanager
@@ -132,6 +141,7 @@ def no_space_left(folder: Path) -> Iterator[None]:
         while file.write(bytes(4096)):
             pass
     assert shutil.disk_usage(folder).free == 0, "the disk was not full"
+    struck("embedded", "disk full")
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ import duckdb
 from service.rollup import Rollup
 from service.storage.clickhouse import ClickHouseStore
 from tests.chaos.clients import DAY, Ledger
+from tests.chaos.tally import judged
 from tests.running import RunningService
 
 ROWS = "SELECT event_id, event_type, user_id, timestamp FROM events"
@@ -50,7 +51,9 @@ def assert_counted_once(service: RunningService, ledger: Ledger) -> None:
     total = metrics_total(service, *window)
     verified = service.headrace("verify")
     assert service.stop() == 0, service.last_words()
-    assert compare(service, ledger) == SOUND, told(service, ledger)
+    found = compare(service, ledger)
+    judged("embedded", len(ledger.acknowledged), len(found.lost), len(found.doubled))
+    assert found == SOUND, told(service, ledger)
     assert total == sum(window[0] <= moment < window[1] for *_, moment in _stored(service))
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert not ledger.surprises, ledger.surprises[:5]

@@ -8,6 +8,7 @@ import time
 from tests.chaos.clients import Ledger, Load, deliver_all, make_batches
 from tests.chaos.faults import POISON, kill_broker, publish_raw, roll_back
 from tests.chaos.judge import assert_counted_once, wait_until_counted
+from tests.chaos.tally import struck
 
 
 def test_a_broker_put_back_to_an_older_copy_costs_no_event(new_service, dice):
@@ -30,6 +31,7 @@ def test_a_broker_put_back_under_a_running_service_costs_no_stored_event(new_ser
     shutil.rmtree(folder)
     folder.with_name("older").rename(folder)
     os.kill(service.pid, signal.SIGCONT)
+    struck("embedded", "broker rolled back")
     deliver_all(service, ledger, make_batches(dice, "later", 30))
     assert_counted_once(service, ledger)
     assert list(service.logged("writer.new_epoch"))
@@ -43,6 +45,7 @@ def test_a_broker_that_stands_still_is_503_and_then_all_is_counted(new_service, 
         os.kill(service.broker_pid, signal.SIGSTOP)
         time.sleep(3)
         os.kill(service.broker_pid, signal.SIGCONT)
+        struck("embedded", "broker stopped")
         load.wait_for_more(300)
     assert load.ledger.answers[503] > 0
     assert_counted_once(service, load.ledger)

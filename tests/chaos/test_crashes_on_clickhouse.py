@@ -11,6 +11,7 @@ from service.storage.clickhouse_chdb import InProcess
 from tests.chaos.clients import Ledger, Load
 from tests.chaos.faults import die_at
 from tests.chaos.judge import SOUND, Findings, compare_store, wait_until_counted
+from tests.chaos.tally import judged
 
 EAGER = {"HEADRACE_STREAM_KEEP_SECONDS": 0}
 """Purge after almost every group, so that the writer often comes by every point."""
@@ -31,7 +32,9 @@ def test_dying_twice_at_a_named_point_of_the_clickhouse_road_is_made_good(
     die_at(service, point, load)
     wait_until_counted(service, len(load.ledger.acknowledged))
     assert service.stop() == 0, service.last_words()
-    assert asyncio.run(look(folder, load.ledger)) == SOUND, service.last_words()
+    found = asyncio.run(look(folder, load.ledger))
+    judged("embedded", len(load.ledger.acknowledged), len(found.lost), len(found.doubled))
+    assert found == SOUND, service.last_words()
     assert not load.ledger.surprises
 
 

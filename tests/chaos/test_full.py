@@ -3,6 +3,7 @@
 from tests.chaos.clients import Load
 from tests.chaos.faults import no_space_left, small_disk
 from tests.chaos.judge import assert_counted_once, wait_until_counted
+from tests.chaos.tally import struck
 
 MEGABYTE = 1024 * 1024
 
@@ -14,6 +15,7 @@ def test_a_full_stream_refuses_until_the_writer_has_made_room(new_service, seed)
     load = Load(service, seed)
     with load:
         load.wait_for_refusals(3)
+        struck("embedded", "stream full")
         load.wait_for_more(300)
     assert_counted_once(service, load.ledger)
 
@@ -27,6 +29,8 @@ def test_a_service_killed_with_its_stream_full_makes_room_at_its_next_start(new_
         load.wait_for_refusals(3)
         wait_until_counted(service, len(load.ledger.acknowledged))
         service.kill()
+        struck("embedded", "stream full")
+        struck("embedded", "service killed")
         service.start(HEADRACE_STREAM_KEEP_SECONDS=0)
         load.wait_for_more(300)
     assert_counted_once(service, load.ledger)

@@ -11,13 +11,15 @@ import pytest
 from tests.chaos.clients import Ledger, Load, make_events
 from tests.chaos.faults import die_at, die_while_the_broker_stalls, roll_back, storm
 from tests.chaos.judge import Findings, compare, wait_until_counted
+from tests.chaos.tally import VARIABLE
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def broken(new_service):
-    """Makes a service with this part broken."""
+def broken(new_service, monkeypatch):
+    """Makes a service with this part broken; what happens to it is in no tally."""
+    monkeypatch.delenv(VARIABLE, raising=False)
 
     def make(part, **settings):
         service = new_service(PYTHONPATH=ROOT, **settings)

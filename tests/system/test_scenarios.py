@@ -47,9 +47,9 @@ def scenario(tmp_path):
     return written
 
 
-def loadtest(*arguments: object) -> subprocess.Popen[str]:
+def loadtest(*arguments: object, command: str = "run") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "loadtests", "run", *map(str, arguments)],
+        [sys.executable, "-m", "loadtests", command, *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -113,3 +113,15 @@ def test_a_wrong_key_is_told_before_anything_is_sent(running_service, scenario):
     code, told = ended(loadtest(path, "--url", running_service.base_url, "--key", "evp_wrong"))
     assert code == 2
     assert "not run" in told
+
+
+@pytest.mark.timeout(180)
+def test_a_soak_samples_the_service_and_says_that_it_was_too_short_to_tell(tmp_path):
+    kept = tmp_path / "soak.json"
+    process = loadtest("--minutes", 0.05, "--json", kept, command="soak")
+    code, told = ended(process)
+    assert code == 0, told
+    assert told.count("unclear") == 5
+    samples = msgspec.json.decode(kept.read_bytes())["samples"]
+    assert all(value > 0 for series in samples.values() for _, value in series)
+    assert set(samples) == {"resident MB", "open files", "threads", "tasks", "stream MB"}

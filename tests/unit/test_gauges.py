@@ -1,5 +1,6 @@
 """What is measured when somebody asks: how far the store is behind, as the door sees it."""
 
+import asyncio
 from dataclasses import dataclass, replace
 
 import pytest
@@ -63,3 +64,4 @@ async def test_stream_letters_and_disk_are_measured_where_nothing_is_known_of_th
     assert (value("stream_bytes"), value("stream_max_bytes")) == (700, 1000)
     assert value("dead_letters_kept") == 3
     assert 0 <= value("disk_free_bytes") <= value("disk_bytes")
+    assert value("tasks") == len(asyncio.all_tasks()) >= 1
