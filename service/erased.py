@@ -98,6 +98,9 @@ class Reaches:
         self._keys = np.empty(0, np.uint64)
         self.add(reaches)
 
+    def __bool__(self) -> bool:
+        return bool(self._of_user)
+
     def add(self, reaches: Iterable[Reach]) -> None:
         """Heed these too."""
         for reach in reaches:
@@ -123,7 +126,7 @@ class Reaches:
             number
             for number, tenant, user in named
             for message in [came_with[int(sequences[number])]]
-            if self._covers(tenant, user, int(received[number]), stream, message)
+            if self.covers(tenant, user, int(received[number]), stream, message)
         ]
         return np.array(numbers, np.uint32)
 
@@ -141,7 +144,8 @@ class Reaches:
         reaches = self._of_user.get((tenant, digest_of_user(tenant, user)), ())
         return max((reach.until for reach in reaches), default=-1)
 
-    def _covers(self, tenant: str, user: str, received: int, stream: str, message: Message) -> bool:
+    def covers(self, tenant: str, user: str, received: int, stream: str, message: Message) -> bool:
+        """Whether an event of this user, that came with the message then, is one of the erased."""
         reaches = self._of_user.get((tenant, digest_of_user(tenant, user)), ())
         return any(reach.covers(received, stream, message) for reach in reaches)
 

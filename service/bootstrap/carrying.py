@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from service.accounts.erasures import Erasures
 from service.bootstrap.place import sealing_of, this_process
 from service.database import Database
 from service.ingest import Ingest
@@ -32,6 +33,8 @@ async def open_engine(
     if settings.is_shared:
         workers = Members(await stream.bucket(members.BUCKET), holder)
 
+    erasures = Erasures(database)
+
     def surroundings(one: Assignment) -> Surroundings:
         return Surroundings(
             one.tenant,
@@ -39,6 +42,7 @@ async def open_engine(
             allow_private=settings.allow_private_targets,
             files=Path(settings.files_dir, one.tenant) if settings.files_dir else None,
             ingest=ingest,
+            erasures=erasures.reaches,
             events=stream,
         )
 
@@ -48,7 +52,10 @@ async def open_engine(
         kinds=KINDS,
         surroundings=surroundings,
         limits=Limits(
-            settings.pipeline_bytes, settings.pipeline_refused_bytes, settings.pipeline_give_up
+            settings.pipeline_bytes,
+            settings.pipeline_refused_bytes,
+            settings.pipeline_give_up,
+            settings.pipeline_days,
         ),
         positions=await Positions.on(stream),
         logs=await Logs.on(stream),

@@ -8,6 +8,7 @@ from typing import Any
 from service import crash
 from service.ending import cancelled
 from service.errors import ConnectorBroken, HeadraceError, InvalidInput, StoreFenced
+from service.events import now_ms
 from service.pipelines.bus import Broker, Bus, open_bus
 from service.pipelines.connectors.protocol import Kind, Source, Surroundings, Target
 from service.pipelines.connectors.registry import config_of
@@ -27,6 +28,9 @@ from service.telemetry import log, pipelines_broken
 TELL_EVERY = 1.0
 _FULLEST = 0.5
 """Share of a bus past which what every target has is forgotten; until then it can be read again."""
+_DAY = 86_400_000
+_LOOKS = 24
+"""Looks for what is old, while a bus may keep it."""
 _UNSPOKEN = 4
 """Characters of a secret below which it would mask half of every word."""
 
@@ -38,6 +42,8 @@ class Limits:
     bus_bytes: int
     refused_bytes: int
     give_up: float
+    days: float = 7.0
+    """How long a bus keeps what every target has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class Runner:
         self._secrets = _secrets(parts.kinds, assignment)
         self._outbounds: Sequence[Outbound] = ()
         self._watches: dict[str, Watch] = {}
+        self._forget_at = 0
         self.has_begun = False
         self.lag = Lag()
 
@@ -212,8 +219,20 @@ class Runner:
             await self._parts.figures.write(self._assignment.pipeline_id, part, figures)
         done = min((one.sequence for one in self._outbounds), default=extent.last)
         await self.lag.measure(bus, extent, done)
+        if self._outbounds:
+            await self._forget_old(bus, extent.first, done)
         if self.lag.bus_share > _FULLEST and self._outbounds:
             await self._forget(bus, extent.first, done + 1)
+
+    async def _forget_old(self, bus: Bus, first: int, done: int) -> None:
+        """Now and then, forget what every target has had for long: of users who were erased too."""
+        now, kept = now_ms(), int(self._parts.limits.days * _DAY)
+        if now < self._forget_at:
+            return
+        until = min(done, await bus.before(now - kept))
+        if until >= first:
+            await bus.purge(until + 1)
+        self._forget_at = now + kept // _LOOKS
 
     async def _forget(self, bus: Bus, first: int, done: int) -> None:
         """Forget the older half of what every target has."""

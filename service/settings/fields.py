@@ -249,6 +249,11 @@ class Settings:
         64 * 1024**2,
         "Disk of each pipeline's dead letters; without room for more it ends with an error.",
     )
+    pipeline_days: float = _setting(
+        "HEADRACE_PIPELINE_DAYS",
+        7.0,
+        "Days that a bus keeps what each running subscription of its pipeline has.",
+    )
     pipeline_give_up: float = _setting(
         "HEADRACE_PIPELINE_GIVE_UP",
         3600.0,

@@ -51,7 +51,7 @@ BUS_BYTES = 90 * RECORDS // ROUNDS
 WITHIN = 60 + RECORDS / 500
 PATIENCE = 3.0
 """Seconds that a worker with nothing left to do has to forget what it need not keep, and to die."""
-KEYS = 97
+KEYS = 997
 _ROOT = Path(__file__).parents[2]
 
 

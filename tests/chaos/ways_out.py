@@ -17,7 +17,8 @@ from tests.kafka import Kafka
 from tests.proxy import Proxy, a_proxy
 from tests.servers import PASSWORD, Postgres
 
-PARTITIONS = 16
+PARTITIONS = 64
+"""So many that no partition holds more than the broker keeps of it, 5 MB."""
 COLUMNS = msgspec.convert(
     [
         {"key": "n", "path": "$.n", "cast": "int", "nullable": False},

@@ -64,6 +64,20 @@ async def test_a_pipeline_that_is_deleted_while_it_runs_leaves_nothing_on_the_br
     assert await (await Positions.on(stream)).mark("p", "s", "judge").load() is None
 
 
+async def test_a_bus_keeps_what_every_target_has_for_so_many_days_alone(stream, file):
+    board = Board(an_assignment(a_subscription(file), records=2000))
+    parts = await parts_of(stream, board, "w")
+    async with carrying(stream, parts):
+        await until(has(file, 2000))
+    bus = await open_bus(stream, "p", parts.limits.bus_bytes)
+    assert (await bus.extent()).entries > 1
+    async with carrying(stream, replace(parts, limits=replace(parts.limits, days=0.0))):
+        async with asyncio.timeout(40):
+            while (await bus.extent()).entries > 1:
+                await asyncio.sleep(0.02)
+    assert (await bus.head()).cursor == {"n": 2000}
+
+
 async def test_another_worker_goes_on_where_the_first_ended(stream, file):
     for records in (500, 1200):
         board = Board(an_assignment(a_subscription(file), records=records))

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from service.erased import Reach
 from service.ingest import Ingest
 from service.pipelines.model import Cursor, Outgoing, Place, Refused, SourceMessage, Taken
 from service.stream.protocol import Stream
@@ -79,6 +80,8 @@ class Surroundings:
     """The folder whose files the environment's connectors may read; None where there is none."""
     ingest: Ingest | None = None
     """The way into the event store; None where a process has none."""
+    erasures: Callable[[], Awaitable[Sequence[Reach]]] | None = None
+    """Who was erased, and how far; None where nobody is."""
     events: Stream | None = None
     """The stream of ingested events; None where a process has none."""
 
