@@ -13,8 +13,10 @@ from tests.running import RunningService
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLIGHTS = 3000
-_REFUSED = "Failed to load resource: the server responded with a status of 40"
-"""What the console says of an answer that refuses: the page says it in the service's words."""
+_SAID = "Failed to load resource: the server responded with a status of "
+_REFUSED = (f"{_SAID}4", f"{_SAID}503")
+"""What the console says of an answer that refuses, or puts off: the page says it in the service's
+words."""
 
 
 def send_flights(service: RunningService) -> None:

@@ -135,8 +135,15 @@ async def test_files_hold_what_is_seen(page, shown):
         "type,events,percent",
         f"{first['eventType']},{first['count']},{first['percentage']:g}",
     ]
+    await assert_picture(page, "time")
+    await page.click("[data-view=retention]")
+    await expect(page.locator("#panel-retention .heat").first).to_be_visible()
+    await assert_picture(page, "retention")
+
+
+async def assert_picture(page: Page, panel: str) -> None:
     async with page.expect_download() as waiting:
-        await page.click("#panel-time .bar button:has-text('PNG')")
+        await page.click(f"#panel-{panel} .bar button:has-text('PNG')")
     assert (await (await waiting.value).path()).read_bytes().startswith(b"\x89PNG")
 
 

@@ -2,8 +2,9 @@
 
 import { MOST_LINES } from "./chart.js";
 import { funnelBars, funnelColumns, funnelRows, groupsOf } from "./funnel.js";
-import { bars, picture } from "./panels.js";
-import { cohortColumns, cohortRows, drawCohorts } from "./retention.js";
+import { bars } from "./panels.js";
+import { picture } from "./pictures.js";
+import { cohortColumns, cohortPicture, cohortRows, drawCohorts } from "./retention.js";
 import { moment } from "./words.js";
 
 const DRAWN = { funnel: ofFunnel, retention: ofRetention, paths: ofPaths, query: ofGroups, sessions: ofGroups };
@@ -33,8 +34,9 @@ function ofFunnel(document) {
 }
 
 function ofRetention(document, { question, zone }) {
-  const draw = (places) => drawCohorts(only(places, "field"), document, question.period ?? "day", zone);
-  return { columns: cohortColumns(document), rows: cohortRows(document, zone), draw, picture: () => null, isTime: false };
+  const period = question.period ?? "day";
+  const draw = (places) => drawCohorts(only(places, "field"), document, period, zone);
+  return { columns: cohortColumns(document), rows: cohortRows(document, zone), draw, picture: () => cohortPicture(document, period, zone), isTime: false };
 }
 
 function ofPaths({ paths }) {

@@ -1,7 +1,8 @@
 // How many users take one step after the other.
 
 import { go } from "./address.js";
-import { bars, panel, picture } from "./panels.js";
+import { bars, panel } from "./panels.js";
+import { picture } from "./pictures.js";
 import { asQuestion, steps } from "./questions.js";
 import { action } from "./rows.js";
 import { ask } from "./service.js";

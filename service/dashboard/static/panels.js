@@ -81,27 +81,3 @@ function bar(entry, percent) {
   made.append(fill, element("span", entry.name, "name"), element("span", entry.about ?? "", "about"), element("span", figure(entry.count), "figure"));
   return made;
 }
-
-/** A picture of bars, for whoever wants them as a file. */
-export function picture(entries) {
-  const canvas = element("canvas");
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(name).trim();
-  [canvas.width, canvas.height] = [900, 30 * Math.max(1, entries.length) + 20];
-  const pen = canvas.getContext("2d");
-  const most = Math.max(1, ...entries.map((entry) => entry.count));
-  pen.fillStyle = colour("--panel");
-  pen.fillRect(0, 0, canvas.width, canvas.height);
-  pen.font = "15px system-ui, sans-serif";
-  entries.forEach((entry, at) => {
-    const top = 10 + 30 * at;
-    pen.fillStyle = colour("--fill");
-    pen.fillRect(10, top, (880 * entry.count) / most, 26);
-    pen.fillStyle = colour("--ink");
-    pen.textAlign = "left";
-    pen.fillText(entry.name, 18, top + 18, 700);
-    pen.textAlign = "right";
-    pen.fillText(figure(entry.count), 882, top + 18);
-  });
-  return canvas;
-}

@@ -3,13 +3,15 @@
 import { go, view, zone } from "./address.js";
 import { pause } from "./feed.js";
 import { followLog } from "./logs.js";
-import { attempt, done, tell } from "./notices.js";
+import { clearMaking, offerNew } from "./making.js";
+import { attempt, done, refused, sure, tell } from "./notices.js";
+import { listRefused } from "./refused.js";
 import { action, badge, rows } from "./rows.js";
 import { ask, isUser, signedIn } from "./service.js";
-import { figure, moment, part } from "./words.js";
+import { element, figure, moment, part } from "./words.js";
 
 const PATH = "/api/pipelines";
-const HEAD = ["Name", "State", "From", "To", "Waiting", "Records", "A second", "Changed"];
+const HEAD = ["Name", "State", "From", "To", "Waiting", "Records", "A second", "Refused", "Changed"];
 const EVERY = 2000;
 const MOODS = { live: "good", error: "bad" };
 const STARTS = ["draft", "paused", "error"];
@@ -20,18 +22,23 @@ export async function look(asked, signal) {
   if (signedIn() && !isUser()) return void tell("Pipelines belong to teams: sign in as a user, with a password or a code.");
   const all = await list(signal);
   keepUp(signal);
+  offerNew(signal).catch(refused);
   if (!asked.pipeline || signal.aborted) return;
   const one = all.find(({ id }) => id === asked.pipeline);
   if (!one) return void tell("There is no such pipeline in this environment.");
   part("pipeline-log").hidden = false;
   part("title-log").textContent = `What ${one.name} says`;
   followLog(part("log-lines"), part("log-state"), `${PATH}/${one.id}/logs`, signal);
+  part("pipeline-letters").hidden = false;
+  listRefused(part("refused-list"), one, signal).catch(refused);
 }
 
 export function clear() {
   part("pipeline-list").replaceChildren();
   part("log-lines").replaceChildren();
-  part("pipeline-log").hidden = true;
+  part("refused-list").replaceChildren();
+  part("pipeline-log").hidden = part("pipeline-letters").hidden = true;
+  clearMaking();
 }
 
 async function keepUp(signal) {
@@ -45,7 +52,7 @@ async function list(signal) {
   const { items } = await ask(`${PATH}?size=100`, { signal });
   const figures = await Promise.all(items.map((one) => figuresOf(one, signal)));
   if (!signal?.aborted)
-    rows(part("pipeline-list"), HEAD, items.map((one, at) => line(one, figures[at])), "There are no pipelines. They are made over the API, by POST /api/pipelines.");
+    rows(part("pipeline-list"), HEAD, items.map((one, at) => line(one, figures[at])), "There are no pipelines yet. Make one below, or over the API.");
   return items;
 }
 
@@ -55,7 +62,7 @@ async function figuresOf({ id, state }, signal) {
   const { subscriptions } = await ask(`${PATH}/${id}/latency-informations`, { signal }).catch(() => ({ subscriptions: {} }));
   const parts = Object.values(subscriptions);
   const sum = (name) => parts.reduce((all, one) => all + one[name], 0);
-  return parts.length ? { lag: sum("lag"), records: sum("records"), rate: sum("records_per_second") } : null;
+  return parts.length ? { lag: sum("lag"), records: sum("records"), rate: sum("records_per_second"), refused: sum("refused") } : null;
 }
 
 function line(one, figures) {
@@ -66,15 +73,23 @@ function line(one, figures) {
   return {
     cells: [
       action({ name, work: () => go({ pipeline: id }), kind: "link" }), reason ? said(shown, reason) : shown,
-      `${one.source_name} (${one.source_type})`, one.target_name ? `${one.target_name} (${one.target_type})` : "–",
-      ...["lag", "records", "rate"].map((about) => (figures ? figure(figures[about]) : "–")),
+      end(one.source_name, one.source_type), one.target_name ? end(one.target_name, one.target_type) : "–",
+      ...["lag", "records", "rate", "refused"].map((about) => (figures ? figure(figures[about]) : "–")),
       moment(one.updated_at, zone(), false),
     ],
     actions: [
       { name: starts ? "Start" : "Pause", about: name, work: () => change(one, starts ? "start" : "pause") },
+      ...(state === "draft" ? [] : [{ name: "Restart", about: name, work: () => change(one, "restart") }]),
       { name: "Log", about: `of ${name}`, work: () => go({ pipeline: id }) },
+      { name: "Delete", about: name, kind: "danger", work: () => remove(one) },
     ],
   };
+}
+
+function end(name, type) {
+  const both = element("span", `${name} `);
+  both.append(element("small", type.toLowerCase().replaceAll("_", " ")));
+  return both;
 }
 
 function said(shown, reason) {
@@ -88,5 +103,14 @@ function change({ id, name }, verb) {
     const state = await ask(`${PATH}/${id}/${verb}`, { method: "POST" });
     done(`${name}: ${String(state).toLowerCase()}.`);
     go({ pipeline: view().pipeline });
+  });
+}
+
+async function remove({ id, name }) {
+  if (!(await sure(`Delete “${name}”?`, "What waits for its targets, and what they refused, is lost. Its connectors stay.", "Delete"))) return;
+  await attempt(async () => {
+    await ask(`${PATH}/${id}`, { method: "DELETE" });
+    done("It is deleted.");
+    go({ pipeline: "" });
   });
 }

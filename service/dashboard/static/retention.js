@@ -2,12 +2,14 @@
 
 import { go, settle, zone } from "./address.js";
 import { panel } from "./panels.js";
+import { fieldPicture } from "./pictures.js";
 import { asQuestion } from "./questions.js";
 import { ask } from "./service.js";
 import { offerTypes } from "./types.js";
-import { day, element, figure, part } from "./words.js";
+import { day, element, figure, part, percent } from "./words.js";
 
-const results = panel("retention");
+let picture = () => null;
+const results = panel("retention", () => picture());
 const FIELDS = ["begin", "back", "period", "kind"];
 const USUAL = { period: "week", kind: "recurring" };
 
@@ -23,10 +25,13 @@ export async function look(asked, signal) {
   settle({ begin });
   const { question } = asQuestion({ ...asked, begin });
   const [found] = await Promise.all([ask("/api/v1/analytics/retention", { method: "POST", body: question, signal }), types]);
-  if (!signal.aborted) results.show(cohortColumns(found), cohortRows(found, zone()), (place) => drawCohorts(place, found, question.period, zone()));
+  if (signal.aborted) return;
+  picture = () => cohortPicture(found, question.period, zone());
+  results.show(cohortColumns(found), cohortRows(found, zone()), (place) => drawCohorts(place, found, question.period, zone()));
 }
 
 export function clear() {
+  picture = () => null;
   results.show([], [], (place) => place.replaceChildren(element("p", NOBODY, "empty")));
 }
 
@@ -44,25 +49,37 @@ export const cohortRows = (found, inZone) => [
   ["all", found.totals.users[0] ?? 0, ...found.totals.returned],
 ];
 
-/** Draw cohorts, from the first one with somebody in it, as a field of shares: the darker the more. */
-export function drawCohorts(place, { cohorts, totals }, period, inZone) {
+/** What is drawn of cohorts, from the first one with somebody in it on; null where nobody is. */
+function fieldOf({ cohorts, totals }, period, inZone) {
   const seen = cohorts.slice(cohorts.findIndex((cohort) => cohort.users));
-  if (!seen[0]?.users) return void place.replaceChildren(element("p", NOBODY, "empty"));
+  if (!seen[0]?.users) return null;
+  const head = ["Began", "Users", ...seen[0].shares.map((_, at) => (at ? `${period} ${at}` : `same ${period}`))];
+  const all = { name: "All", users: totals.users[0], returned: totals.returned, shares: totals.shares.slice(0, seen[0].shares.length) };
+  return { head, lines: [all, ...seen.map((cohort) => ({ ...cohort, name: day(cohort.time, inZone) }))] };
+}
+
+/** Draw cohorts as a field of shares: the darker the more. */
+export function drawCohorts(place, found, period, inZone) {
+  const field = fieldOf(found, period, inZone);
+  if (!field) return void place.replaceChildren(element("p", NOBODY, "empty"));
   const table = element("table", "", "cohorts");
   const head = table.createTHead().insertRow();
-  const periods = seen[0].shares.length;
-  const names = ["Began", "Users", ...seen[0].shares.map((_, at) => (at ? `${period} ${at}` : `same ${period}`))];
-  for (const name of names) head.append(Object.assign(element("th", name), { scope: "col" }));
+  for (const name of field.head) head.append(Object.assign(element("th", name), { scope: "col" }));
   const body = table.createTBody();
-  body.append(line("All", totals.users[0], { ...totals, shares: totals.shares.slice(0, periods) }));
-  for (const cohort of seen) body.append(line(day(cohort.time, inZone), cohort.users, cohort));
+  body.append(...field.lines.map(line));
   const scroll = element("div", "", "scroll");
   scroll.tabIndex = 0;
   scroll.append(table);
   place.replaceChildren(scroll);
 }
 
-function line(name, users, { returned, shares }) {
+/** The same for whoever wants it as a file; null where nobody is. */
+export function cohortPicture(found, period, inZone) {
+  const field = fieldOf(found, period, inZone);
+  return field && fieldPicture(field.head, field.lines.map(({ name, users, shares }) => [name, figure(users), ...shares]));
+}
+
+function line({ name, users, returned, shares }) {
   const row = element("tr");
   row.append(Object.assign(element("th", name), { scope: "row" }), element("td", figure(users), "number"));
   row.append(...shares.map((share, at) => heat(share, returned[at])));
@@ -70,7 +87,7 @@ function line(name, users, { returned, shares }) {
 }
 
 function heat(share, users) {
-  const cell = element("td", share === null ? "–" : `${figure(Math.round(1000 * share) / 10)} %`, "heat");
+  const cell = element("td", percent(share), "heat");
   cell.title = `${figure(users)} users`;
   cell.style.setProperty("--share", String(share ?? 0));
   return cell;

@@ -48,6 +48,24 @@ export async function fetchFile(path) {
   return answer.blob();
 }
 
+/** Send a form, and tell `progress(done, all)` of its bytes on the way. The answer, as of `ask`. */
+export function send(path, form, progress) {
+  return new Promise((answered, refused) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    for (const [name, value] of Object.entries(credentials())) request.setRequestHeader(name, value);
+    request.responseType = "json";
+    request.upload.onprogress = ({ loaded, total }) => progress(loaded, total);
+    request.onerror = () => refused(new Problem(0, "The service does not answer."));
+    request.onload = () => {
+      const { status, response } = request;
+      if (status < 300) answered(response?.success === true ? response.data : response);
+      else refused(new Problem(status, reason(response) || `The service answers ${status}.`));
+    };
+    request.send(form);
+  });
+}
+
 async function sent(path, { headers = {}, ...asked }) {
   try {
     return await fetch(path, { ...asked, headers: { ...credentials(), ...headers }, credentials: "omit" });

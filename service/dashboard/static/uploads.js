@@ -5,8 +5,8 @@ import { pause } from "./feed.js";
 import { offer } from "./files.js";
 import { attempt, done, refused, sure } from "./notices.js";
 import { badge, rows } from "./rows.js";
-import { ask, fetchFile } from "./service.js";
-import { element, figure, moment, part } from "./words.js";
+import { ask, fetchFile, send } from "./service.js";
+import { brief, element, figure, moment, part } from "./words.js";
 
 const PATH = "/api/v1/uploads";
 const HEAD = ["File", "State", "Sent", "Created", "Duplicates", "Rejected", "Failed", "Since"];
@@ -79,8 +79,9 @@ part("new-upload").addEventListener("submit", async (event) => {
   const given = new FormData(form);
   for (const name of ["api", "mapping"]) if (!given.get(name)) given.delete(name);
   part("upload-send").disabled = true;
+  showProgress(0, form.elements.file.files[0].size);
   try {
-    await ask(PATH, { method: "POST", form: given });
+    await send(PATH, given, showProgress);
     form.reset();
     done("The file is there and is being delivered.");
     await list();
@@ -88,4 +89,12 @@ part("new-upload").addEventListener("submit", async (event) => {
     refused(problem);
   }
   part("upload-send").disabled = false;
+  part("upload-progress").hidden = true;
 });
+
+/** How much of a file has come to the service, in bytes. */
+function showProgress(sent, all) {
+  part("upload-progress").hidden = false;
+  Object.assign(part("upload-sent"), { max: Math.max(1, all), value: sent });
+  part("upload-sent-about").textContent = sent < all ? `${brief(sent)} of ${brief(all)} bytes sent` : "All of it is sent; the service looks at it.";
+}

@@ -5,6 +5,7 @@ const short = new Intl.NumberFormat("en", { notation: "compact", maximumFraction
 const fraction = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 
 export const figure = (number) => (Number.isInteger(number) ? whole.format(number) : fraction.format(number));
+export const percent = (share) => (share === null ? "–" : `${figure(Math.round(1000 * share) / 10)} %`);
 export const brief = (number) => short.format(number);
 
 /** A moment on the clock of a zone. */
