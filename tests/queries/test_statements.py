@@ -1,22 +1,30 @@
 """Every file of `queries/` runs, on no data and on a few events; what it answers is written down.
 
+Statements that change something run one after the other on one store: first all of them while it
+has no events, then each after events were put into it anew.
+
 `golden.json` holds the answers of those that answer something, the same from every engine. After a
 change on purpose, `HEADRACE_TEST_GOLDEN=write make test` writes it anew, from DuckDB: read the
 difference.
 """
 
+import asyncio
 import json
 import os
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.events import digest, tenant_seed
+from service.migrate import Migratable, migrate
 from service.resources import directory
 from service.rollup import Rollup
 from service.storage.protocol import Statement
 from service.storage.statements import has_statement
 from tests.building import NOON, TENANT, an_event
+from tests.stores import STORES
 from tests.storing import put
 
 GOLDEN = Path(__file__).parent / "golden.json"
@@ -169,17 +177,39 @@ def test_what_each_engine_is_asked_is_written_down():
     assert set(golden) == set(NAMES) - ELSEWHERE - CHANGING
 
 
-@pytest.mark.parametrize("name", sorted(CHANGING))
-async def test_a_statement_that_changes_something_runs_on_no_data(store, name):
-    await run(store, name)
+class Changed:
+    """A store of which every statement that changes something may have its way."""
+
+    def __init__(self, store: Migratable, runner: asyncio.Runner) -> None:
+        self._store, self._runner = store, runner
+
+    def run(self, name: str) -> None:
+        if has_statement(name, self._store.dialect):
+            self._do(self._store.execute(Statement(name, VALUES)))
+
+    def put(self) -> None:
+        self._do(put(self._store, events()))
+
+    def _do(self, doing: Coroutine[Any, Any, Any]) -> None:
+        self._runner.run(doing)
+
+
+@pytest.fixture(scope="module", params=STORES)
+def changed(request, tmp_path_factory) -> Iterator[Changed]:
+    with asyncio.Runner() as runner:
+        opening = STORES[request.param](tmp_path_factory.mktemp("store"))
+        store = runner.run(opening.__aenter__())
+        runner.run(migrate(store))
+        yield Changed(store, runner)
+        runner.run(opening.__aexit__(None, None, None))
 
 
 @pytest.mark.parametrize("name", sorted(CHANGING))
-async def test_a_statement_that_changes_something_runs_on_some_events(store, name):
-    await put(store, events())
-    await run(store, name)
+def test_a_statement_that_changes_something_runs_on_no_data(changed, name):
+    changed.run(name)
 
 
-async def run(store, name: str) -> None:
-    if has_statement(name, store.dialect):
-        await store.execute(Statement(name, VALUES))
+@pytest.mark.parametrize("name", sorted(CHANGING))
+def test_a_statement_that_changes_something_runs_on_some_events(changed, name):
+    changed.put()
+    changed.run(name)
