@@ -4,17 +4,24 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from functools import cache
 
 import pytest
 
 from tests.house.tables import ROOT
 
 MODULES = sorted((ROOT / "service").rglob("*.py"))
-TREES = {str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for path in MODULES}
 TRACKED = subprocess.run(
     ["git", "ls-files", "-z", "--cached"], cwd=ROOT, capture_output=True, text=True
 ).stdout.split("\0")
 TEXTS = {".py", ".md", ".toml", ".txt", ".sql", ".yaml", ".yml", ".sh", ".html", ""}
+
+
+@cache
+def trees() -> Mapping[str, ast.Module]:
+    """What the service is made of, file by file; only who runs these tests has to parse it."""
+    return {str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for path in MODULES}
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -31,7 +38,7 @@ def who_names(attribute: str) -> set[str]:
     """The files that use `os.environ`, `TYPE_CHECKING`…, as a name or an attribute."""
     return {
         path
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         for node in ast.walk(tree)
         if (isinstance(node, ast.Attribute) and node.attr == attribute)
         or (isinstance(node, ast.Name) and node.id == attribute)
@@ -74,24 +81,24 @@ def test_no_import_hides_from_the_import_rule():
     ],
 )
 def test_a_driver_is_named_only_where_it_lives(driver, homes):
-    users = {path for path, tree in TREES.items() if driver in packages(tree)}
+    users = {path for path, tree in trees().items() if driver in packages(tree)}
     assert users
     assert {path for path in users if not path.startswith(tuple(homes))} == set()
 
 
 def test_accounts_never_hear_of_http():
-    accounts = [tree for path, tree in TREES.items() if path.startswith("service/accounts/")]
+    accounts = [tree for path, tree in trees().items() if path.startswith("service/accounts/")]
     assert accounts
     assert not {"litestar", "http", "httpx2", "uvicorn"} & set().union(*map(packages, accounts))
 
 
 def test_no_file_is_named_for_a_pattern():
     vague = {"utils", "common", "core", "base", "helpers", "services", "schemas", "models", "misc"}
-    assert [path for path in TREES if vague & set(re.split(r"[/.]", path))] == []
+    assert [path for path in trees() if vague & set(re.split(r"[/.]", path))] == []
 
 
 def test_importing_everything_opens_nothing():
-    modules = [re.sub(r"(/__init__)?\.py$", "", path).replace("/", ".") for path in TREES]
+    modules = [re.sub(r"(/__init__)?\.py$", "", path).replace("/", ".") for path in trees()]
     code = f"import importlib, threading, os\nfor m in {modules!r}: importlib.import_module(m)\n"
     code += "print(threading.active_count(), len(os.listdir('/proc/self/fd')))"
     bare = "import threading, os; print(threading.active_count(), len(os.listdir('/proc/self/fd')))"
