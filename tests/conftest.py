@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """What all tests have in common stays: no more is it looked through for cycles again and again."""
+    """What all tests have in common stays: nobody looks for cycles in it again and again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
