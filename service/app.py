@@ -123,7 +123,7 @@ def _routes(service: Answering) -> Sequence[HTTPRouteHandler]:
         *SavedRoutes(gate, turnstile, asking, service.saved, service.shelf).routes(),
         *CustomerRoutes(gate, service.customers).routes(),
         *ErasureRoutes(gate, turnstile, service.forgetting).routes(),
-        *UploadRoutes(gate, service.uploads).routes(),
+        *UploadRoutes(gate, turnstile, service.uploads, service.audit).routes(),
         *LiveRoutes(audience, service.settings).routes(),
         *SignedDoors(_desk(service)).routes(),
         *ReceiptRoutes(gate, receipts, mark, questions).routes(),

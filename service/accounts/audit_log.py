@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, delete, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.accounts.audit import Actor, audit
+from service.accounts.audit import Actor, audit, note
 from service.accounts.users import User
 from service.database import Database, heard
 from service.errors import InvalidInput
@@ -109,6 +109,14 @@ class AuditLog:
                 oldest = wanted.order_by(audit.c.number).limit(asked.limit)
                 rows = (await connection.execute(oldest)).mappings().all()
         return [_entry(row) for row in rows]
+
+    async def note(
+        self, by: Actor, action: str, subject: str, environment_id: str, **details: Any
+    ) -> None:
+        """Note what is done outside of this database, before it is. Raises AccountsUnavailable."""
+        with heard():
+            async with self._database.writing() as connection:
+                await note(connection, by, action, subject, environment_id, **details)
 
     async def keep(self, pause: float = _PAUSE) -> None:
         """Forget what is not kept any more until cancelled; a failure is logged and tried again."""

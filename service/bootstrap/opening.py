@@ -35,7 +35,8 @@ from service.bootstrap.opened import Answering, Service, Turns, Writing
 from service.bootstrap.place import hold, operator_token_of, secret_of, this_process
 from service.canary import DAYS_KEPT, Canary
 from service.database import Database, is_current, upgrade
-from service.delivery.uploads.carrying_out import Uploads
+from service.delivery.uploads.carrying_out import Kept, Uploads
+from service.delivery.uploads.intake import Allowed
 from service.delivery.uploads.shelf import Shelf as Files
 from service.erasure.asking import Forgetting
 from service.erasure.carrying_out import Eraser
@@ -324,13 +325,13 @@ _KEPT_ANSWERS, _KEPT_BYTES = 1_000, 16 * 1024 * 1024
 def _uploads(settings: Settings, accounts: Accounts) -> Uploads:
     """Files to deliver; whoever serves has them delivered."""
     files = Files(settings.data_dir / "uploads", accounts.sealing)
-    return Uploads(
-        files,
-        settings.uploads_at_once,
-        settings.upload_days,
+    allowed = Allowed(
         settings.upload_max_bytes,
-        settings.allow_private_targets,
+        settings.uploads_per_environment,
+        settings.upload_bytes_per_environment,
     )
+    kept = Kept(settings.uploads_at_once, settings.upload_days * 86_400)
+    return Uploads(files, allowed, kept, settings.allow_private_targets)
 
 
 def _holds_events(questions: Questions) -> Callable[[str], Awaitable[bool]]:

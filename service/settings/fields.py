@@ -275,6 +275,16 @@ class Settings:
     uploads_at_once: int = _setting(
         "HEADRACE_UPLOADS_AT_ONCE", 2, "Uploads that one process delivers at the same time."
     )
+    uploads_per_environment: int = _setting(
+        "HEADRACE_UPLOADS_PER_ENVIRONMENT",
+        20,
+        "Uploads of an environment that have not ended; more is 409.",
+    )
+    upload_bytes_per_environment: int = _setting(
+        "HEADRACE_UPLOAD_BYTES_PER_ENVIRONMENT",
+        20 * 1024**3,
+        "Bytes of an environment's uploaded files that are kept on a machine; more is 409.",
+    )
     upload_days: float = _setting(
         "HEADRACE_UPLOAD_DAYS", 7.0, "How long an upload and its reports are kept after its end."
     )

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import httpx2
 import pytest
 
 from service.accounts.sealing import Sealing
-from service.delivery.uploads.carrying_out import Uploads
+from service.delivery.uploads.carrying_out import Kept, Uploads
+from service.delivery.uploads.intake import Allowed
 from service.delivery.uploads.shelf import Shelf
 from tests.api.edge import KEY, Edge, running
 from tests.delivery.api import Api, serving
@@ -19,15 +21,27 @@ from tests.delivery.api import Api, serving
 CSV = b"id,name\n1,Ada\n2,Bob\n3,bad Cy\n"
 
 
-def uploads_in(folder: Path, largest: int = 10_000, private: bool = True) -> Uploads:
-    return Uploads(Shelf(folder, Sealing(b"s" * 32)), 2, 7, largest, private)
+def uploads_in(folder: Path, private: bool = True, **allowed: int) -> Uploads:
+    told = Allowed(**{"largest": 10_000, "unfinished": 9, "bytes": 30_000, **allowed})
+    return Uploads(Shelf(folder, Sealing(b"s" * 32)), told, Kept(2, 9e9), private)
+
+
+@dataclass
+class Audit:
+    """Remembers what was noted: who, what, of which upload."""
+
+    noted: list[tuple[str, str, str]] = field(default_factory=list)
+
+    async def note(self, by: Any, action: str, subject: str, tenant: str, **_: Any) -> None:
+        self.noted.append((by.name, action, subject))
 
 
 @asynccontextmanager
 async def a_service(folder: Path, **options: Any) -> AsyncIterator[Edge]:
     """One that delivers what is uploaded."""
+    audit = options.pop("audit", None) or Audit()
     uploads = uploads_in(folder, **options)
-    async with uploads.delivering(), running(uploads=uploads) as edge:
+    async with uploads.delivering(), running(uploads=uploads, audit=audit) as edge:
         yield edge
 
 
@@ -164,6 +178,32 @@ async def test_a_body_that_is_no_form_or_breaks_off_is_refused(tmp_path: Path):
             answer = await edge.client.post("/api/v1/uploads", content=body, headers=headers)
             assert answer.status_code == status, answer.text
     assert left_in(tmp_path) == []
+
+
+async def test_an_environment_has_so_many_uploads_and_so_many_bytes_and_no_more(tmp_path: Path):
+    with serving(Api(holds_at=0)) as api:
+        async with a_service(tmp_path, unfinished=2, bytes=2 * len(CSV) + 20) as edge:
+            taken = [await upload(edge, a_config(api)) for _ in range(3)]
+            name = taken[0].json()["data"]["id"]
+            await edge.client.delete(f"/api/v1/uploads/{name}", headers=KEY)
+            larger = await upload(edge, a_config(api), CSV + b"4,Di\n" * 5)
+            again = await upload(edge, a_config(api))
+    assert [one.status_code for one in taken] == [202, 202, 409]
+    assert "2 uploads of this environment have not ended" in taken[2].text
+    assert (larger.status_code, "remove uploads that ended" in larger.text) == (409, True)
+    assert again.status_code == 202
+
+
+async def test_who_uploads_resumes_and_removes_is_noted(tmp_path: Path):
+    audit = Audit()
+    with serving(Api()) as api:
+        async with a_service(tmp_path, audit=audit) as edge:
+            name = (await upload(edge, a_config(api))).json()["data"]["id"]
+            await ended(edge, name)
+            await edge.client.post(f"/api/v1/uploads/{name}/resume", headers=KEY)
+            await edge.client.delete(f"/api/v1/uploads/{name}", headers=KEY)
+    done = ("upload.taken", "upload.resumed", "upload.removed")
+    assert audit.noted == [("evp_all", action, name) for action in done]
 
 
 async def test_private_hosts_are_not_reached_unless_allowed(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from socket import gethostname
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,14 +13,19 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
+from service.accounts.audit import UPLOAD_REMOVED, UPLOAD_RESUMED, UPLOAD_TAKEN
+from service.accounts.audit_log import AuditLog
+from service.accounts.principals import Principal
 from service.api.answers import NO_CONTENT, Answer, Success, headers_of, iso, json_answer
 from service.api.guards import ADMINISTERS, Gate
 from service.api.openapi import Said, change, data, read, refusal, text_parameter
+from service.api.rate_limits import Turnstile
 from service.api.uploads.following import Following
 from service.api.uploads.multipart import Form, boundary_of
 from service.api.uploads.sending import FileAnswer
 from service.delivery.uploads.carrying_out import Uploads
-from service.delivery.uploads.shelf import UNFINISHED, State, Upload
+from service.delivery.uploads.intake import Intake
+from service.delivery.uploads.shelf import UNFINISHED, State, Told, Upload, check_over
 from service.errors import InvalidInput, NotFound, TooLarge
 
 _FIELDS = frozenset({"config", "api", "mapping"})
@@ -56,9 +62,11 @@ class UploadList(msgspec.Struct):
 class UploadRoutes:
     """Files in, how far they are, what became of their rows."""
 
-    def __init__(self, gate: Gate, uploads: Uploads) -> None:
+    def __init__(self, gate: Gate, turnstile: Turnstile, uploads: Uploads, audit: AuditLog) -> None:
         self._gate = gate
+        self._turnstile = turnstile
         self._uploads = uploads
+        self._audit = audit
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The handlers."""
@@ -82,16 +90,17 @@ class UploadRoutes:
         headers = headers_of(request.scope)
         caller = await self._gate.caller(headers, ADMINISTERS)
         boundary, announced = boundary_of(headers), _announced(headers)
-        if announced > self._uploads.largest + _AROUND:
-            raise TooLarge(f"the file may have at most {self._uploads.largest} bytes", "file")
+        if announced > (largest := self._uploads.allowed.largest) + _AROUND:
+            raise TooLarge(f"the file may have at most {largest} bytes", "file")
         form = Form(_FIELDS)
-        async with self._uploads.intake(caller.tenant, announced) as intake:
+        async with await asyncio.to_thread(
+            self._uploads.intake, caller.tenant, max(0, announced - _AROUND)
+        ) as intake:
             await form.read(request.receive, boundary, intake)
-            if form.file_name is None or not form.fields.get("config"):
-                missing = "file" if form.file_name is None else "config"
-                raise InvalidInput(f"the part {missing} is missing", missing)
-            api, mapping = form.fields.get("api", ""), form.fields.get("mapping", "")
-            upload = await intake.finish(form.file_name, form.fields["config"], api, mapping)
+            told = await _checked(intake, form)
+            details = {"name": told.name, "bytes": intake.size, "machine": gethostname()}
+            await self._note(request, caller, UPLOAD_TAKEN, told.id, **details)
+            upload = await intake.finish(told)
         self._uploads.wake()
         where = (b"location", f"/api/v1/uploads/{upload.told.id}".encode())
         return json_answer(202, Success(data=_report(upload)), where)
@@ -137,22 +146,47 @@ class UploadRoutes:
 
     async def resume(self, request: Request[Any, Any, Any]) -> Answer:
         """Try again what is not there: failed rows, and all that come after a stop."""
-        upload = await self._named(request)
+        caller, upload = await self._owned(request)
+        check_over(upload)
+        await self._note(request, caller, UPLOAD_RESUMED, upload.told.id)
         await asyncio.to_thread(self._uploads.shelf.go_on, upload)
         self._uploads.wake()
         return json_answer(202, Success(data=_report(await self._named(request))))
 
     async def remove(self, request: Request[Any, Any, Any]) -> Response[None]:
         """End an upload, if it has not ended, and forget it with its file and its reports."""
-        upload = await self._named(request)
+        caller, upload = await self._owned(request)
+        await self._note(request, caller, UPLOAD_REMOVED, upload.told.id)
         await asyncio.to_thread(self._uploads.shelf.remove, upload)
         self._uploads.wake()
         return NO_CONTENT
 
     async def _named(self, request: Request[Any, Any, Any]) -> Upload:
+        return (await self._owned(request))[1]
+
+    async def _owned(self, request: Request[Any, Any, Any]) -> tuple[Principal, Upload]:
         caller = await self._gate.caller(headers_of(request.scope), ADMINISTERS)
         name = request.scope["path_params"]["upload_id"]
-        return await asyncio.to_thread(self._uploads.shelf.find, caller.tenant, name)
+        return caller, await asyncio.to_thread(self._uploads.shelf.find, caller.tenant, name)
+
+    async def _note(
+        self,
+        request: Request[Any, Any, Any],
+        caller: Principal,
+        action: str,
+        upload_id: str,
+        **details: Any,
+    ) -> None:
+        by = caller.actor(self._turnstile.address_of(request.scope))
+        await self._audit.note(by, action, upload_id, caller.tenant, **details)
+
+
+async def _checked(intake: Intake, form: Form) -> Told:
+    if form.file_name is None or not form.fields.get("config"):
+        missing = "file" if form.file_name is None else "config"
+        raise InvalidInput(f"the part {missing} is missing", missing)
+    api, mapping = form.fields.get("api", ""), form.fields.get("mapping", "")
+    return await intake.checked(form.file_name, form.fields["config"], api, mapping)
 
 
 def _announced(headers: Mapping[bytes, bytes]) -> int:
@@ -224,6 +258,7 @@ _TAKE = Said(
         data(202, UploadReport, "It waits; `Location` says where it is followed.", _EXAMPLE),
         refusal(400, "The form, the configuration or the file is wrong; the message says where."),
         refusal(408, "The body stopped coming."),
+        refusal(409, "The environment has too many uploads, or too many bytes of them."),
         refusal(413, "More bytes than a file may have."),
         refusal(415, "The body is no multipart form."),
         *_REFUSED,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import msgspec
 
@@ -13,7 +14,7 @@ from service.delivery.outcomes import OUTCOMES, Outcome, Stopped
 from service.delivery.report import Heading, counted, write_reports
 from service.delivery.run import Delivery, Job, Progress
 from service.delivery.sending import Sender
-from service.delivery.uploads.intake import Intake
+from service.delivery.uploads.intake import Allowed, Intake
 from service.delivery.uploads.shelf import (
     UNFINISHED,
     Shelf,
@@ -34,16 +35,22 @@ _BETWEEN_NOTES = 0.5
 _BETWEEN_SWEEPS = 60
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many uploads a process delivers at once; seconds that they are kept after their end."""
+
+    at_once: int
+    seconds: float
+
+
 class Uploads:
     """The uploads of this machine, and those of them that this process delivers."""
 
-    def __init__(
-        self, shelf: Shelf, at_once: int, days: float, largest: int, allow_private: bool
-    ) -> None:
+    def __init__(self, shelf: Shelf, allowed: Allowed, kept: Kept, allow_private: bool) -> None:
         self.shelf = shelf
-        self._at_once = at_once
-        self._kept_for = days * 86_400
-        self._largest = largest
+        self.allowed = allowed
+        self._at_once = kept.at_once
+        self._kept_for = kept.seconds
         self._allow_private = allow_private
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stop = asyncio.Event()
@@ -61,14 +68,12 @@ class Uploads:
             await cancelled(keeping)
             await asyncio.gather(*self._running.values())
 
-    @property
-    def largest(self) -> int:
-        """Bytes that a file may have."""
-        return self._largest
-
     def intake(self, tenant: str, announced: int) -> Intake:
-        """Take a file in. Raises Overloaded when there is no room for it."""
-        return Intake(self.shelf, tenant, announced, self._largest)
+        """Take a file in, of so many bytes or (0) nobody knows how many.
+
+        Raises Overloaded when there is no room for it, Conflict when the environment has too many.
+        """
+        return Intake(self.shelf, tenant, announced, self.allowed)
 
     def wake(self) -> None:
         """There is something new to look at."""

@@ -2,26 +2,44 @@
 
 import asyncio
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from service.delivery.config_file import read_config
 from service.delivery.job import prepared
 from service.delivery.uploads.shelf import Shelf, Told, Upload, now_ms
-from service.errors import InvalidInput, TooLarge
+from service.errors import Conflict, InvalidInput, TooLarge
 
 _AT_ONCE = 1024 * 1024
 _LONGEST_NAME = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What an environment may send."""
+
+    largest: int
+    """Bytes of a file."""
+    unfinished: int
+    """Uploads that have not ended."""
+    bytes: int
+    """Of all its files that are kept."""
+
+
 class Intake:
     """Takes in one file of a tenant. Use it as a context: what was not finished is deleted."""
 
-    def __init__(self, shelf: Shelf, tenant: str, announced: int, largest: int) -> None:
+    def __init__(self, shelf: Shelf, tenant: str, announced: int, allowed: Allowed) -> None:
         self._shelf = shelf
         self._tenant = tenant
-        self._largest = largest
-        self._id, self._folder = shelf.begin(announced)
+        self._allowed = allowed
+        unfinished, self._held = shelf.held(tenant)
+        if unfinished >= allowed.unfinished:
+            about = "wait for one to end, or remove one"
+            raise Conflict(f"{unfinished} uploads of this environment have not ended: {about}")
+        self._check(announced)
+        self._id, self._folder = shelf.begin(tenant, announced)
         self._file = (self._folder / "rows.csv").open("wb")
         self._waiting = bytearray()
         self._size = 0
@@ -34,24 +52,38 @@ class Intake:
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def write(self, piece: bytes) -> None:
-        """The next bytes of the file. Raises TooLarge."""
+        """The next bytes of the file. Raises TooLarge, Conflict."""
         self._size += len(piece)
-        if self._size > self._largest:
-            raise TooLarge(f"the file may have at most {self._largest} bytes", "file")
+        if self._size > self._allowed.largest:
+            raise TooLarge(f"the file may have at most {self._allowed.largest} bytes", "file")
+        self._check(self._size)
         self._waiting += piece
         if len(self._waiting) >= _AT_ONCE:
             await self._flush()
 
-    async def finish(self, name: str, config: str, api: str, mapping: str) -> Upload:
-        """The upload, once file and configuration fit each other. Raises InvalidInput."""
+    async def checked(self, name: str, config: str, api: str, mapping: str) -> Told:
+        """What is to be done, once file and configuration fit each other. Raises InvalidInput."""
         await self._flush()
         self._file.close()
         read = read_config(config, None, "config")
         await asyncio.to_thread(
             prepared, self._folder / "rows.csv", read, api, mapping, self._folder / "delivery"
         )
-        told = Told(self._id, self._tenant, _shown(name), api, mapping, "", now_ms())
-        return await asyncio.to_thread(self._shelf.put, self._folder, told, config)
+        return Told(self._id, self._tenant, _shown(name), api, mapping, config, now_ms())
+
+    async def finish(self, told: Told) -> Upload:
+        """The upload. It will be delivered, whatever happens."""
+        return await asyncio.to_thread(self._shelf.put, self._folder, told)
+
+    @property
+    def size(self) -> int:
+        """Bytes that came."""
+        return self._size
+
+    def _check(self, size: int) -> None:
+        if self._held + size > self._allowed.bytes:
+            room = f"{self._held} of {self._allowed.bytes} bytes"
+            raise Conflict(f"the files of this environment take {room}: remove uploads that ended")
 
     async def _flush(self) -> None:
         waiting, self._waiting = self._waiting, bytearray()

@@ -2,6 +2,7 @@
 
 FOLDER/upl_…/told.json     what is to be done, the configuration sealed
              state.json    how far it is; written by the process that delivers it
+             tenant        whose it is
              rows.csv      the file, as it came
              delivery/     the journal, whose lock says who delivers it, and the reports
              gone          it is to be removed
@@ -13,6 +14,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
@@ -56,7 +58,7 @@ class Told(msgspec.Struct, frozen=True):
     api: str
     mapping: str
     config: str
-    """Sealed."""
+    """Sealed, once it is on the disk."""
     asked_at: int
 
 
@@ -102,7 +104,20 @@ class Shelf:
         self._folder = folder
         self._sealing = sealing
 
-    def begin(self, announced: int) -> tuple[str, Path]:
+    def held(self, tenant: str) -> tuple[int, int]:
+        """How many uploads of an environment have not ended, and bytes of all its files, those
+        among them that are being taken in."""
+        unfinished = size = 0
+        for folder in self._folders():
+            with suppress(FileNotFoundError):
+                if (folder / "tenant").read_text() != tenant or _is_gone(folder):
+                    continue
+                found = _read_if(folder)
+                unfinished += found is None or found.standing.state in UNFINISHED
+                size += (folder / "rows.csv").stat().st_size
+        return unfinished, size
+
+    def begin(self, tenant: str, announced: int) -> tuple[str, Path]:
         """An id, and a folder for what is being taken in. Raises Overloaded without room for it."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if shutil.disk_usage(self._folder).free - announced < _SPARE:
@@ -110,11 +125,12 @@ class Shelf:
         name = f"upl_{secrets.token_hex(12)}"
         folder = self._folder / f"{name}{_BEING_TAKEN}"
         folder.mkdir(mode=0o700)
+        (folder / "tenant").write_text(tenant)
         return name, folder
 
-    def put(self, folder: Path, told: Told, config: str) -> Upload:
+    def put(self, folder: Path, told: Told) -> Upload:
         """What was taken in is an upload now, and will be delivered whatever happens."""
-        sealed = self._sealing.seal(config.encode(), f"uploads/{told.id}/config")
+        sealed = self._sealing.seal(told.config.encode(), f"uploads/{told.id}/config")
         write(folder / "told.json", msgspec.structs.replace(told, config=sealed))
         write(folder / "state.json", Standing(changed_at=now_ms()))
         for path in (folder / "rows.csv", folder):
@@ -131,7 +147,7 @@ class Shelf:
         """Raises NotFound."""
         upload = _read_if(self._folder / name) if _ID.fullmatch(name) else None
         if upload is None or upload.told.tenant != tenant:
-            raise NotFound(f"there is no upload {name}")
+            raise NotFound(f"there is no upload {name[:64]} on the machine that answers")
         return upload
 
     def latest(self, tenant: str) -> Sequence[Upload]:
@@ -145,8 +161,7 @@ class Shelf:
 
     def go_on(self, upload: Upload) -> None:
         """Have one that ended try again what is not there. Raises Conflict for another one."""
-        if upload.standing.state in UNFINISHED:
-            raise Conflict(f"{upload.told.id} is being delivered")
+        check_over(upload)
         waiting = msgspec.structs.replace(upload.standing, state="waiting", reason="")
         write(upload.folder / "state.json", waiting)
 
@@ -173,6 +188,12 @@ class Shelf:
 
     def _folders(self) -> Sequence[Path]:
         return list(self._folder.glob("upl_*")) if self._folder.exists() else []
+
+
+def check_over(upload: Upload) -> None:
+    """Raises Conflict for one that has not ended."""
+    if upload.standing.state in UNFINISHED:
+        raise Conflict(f"{upload.told.id} is being delivered")
 
 
 def is_gone(upload: Upload) -> bool:
