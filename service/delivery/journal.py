@@ -80,7 +80,7 @@ class Journal:
     def __init__(self, folder: Path, about: Delivered) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = folder / "journal"
-        self._lock = _held(folder)
+        self._lock = hold(folder)
         try:
             begins = _begins(self.path)
             self._refuse_other(begins, about)
@@ -210,8 +210,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(directory)
 
 
-def _held(folder: Path) -> int:
-    """The lock of the folder; it ends with the process, however that ends."""
+def hold(folder: Path) -> int:
+    """The lock of the folder; it ends with the process, however that ends, or with its file's
+    being closed. Raises Conflict while another one holds it."""
     lock = os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -222,9 +223,9 @@ def _held(folder: Path) -> int:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether some process delivers in this folder now."""
+    """Whether some process holds this folder now."""
     try:
-        os.close(_held(folder))
+        os.close(hold(folder))
     except Conflict:
         return True
     except FileNotFoundError:

@@ -1,6 +1,7 @@
 """One file on its way in: written as it comes, checked when it is whole."""
 
 import asyncio
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ class Intake:
             about = "wait for one to end, or remove one"
             raise Conflict(f"{unfinished} uploads of this environment have not ended: {about}")
         self._check(announced)
-        self._id, self._folder = shelf.begin(tenant, announced)
+        self._begun = shelf.begin(tenant, announced)
+        self._folder = self._begun.folder
         self._file = (self._folder / "rows.csv").open("wb")
         self._waiting = bytearray()
         self._size = 0
@@ -50,6 +52,7 @@ class Intake:
     async def __aexit__(self, *_: object) -> None:
         self._file.close()
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        os.close(self._begun.lock)
 
     async def write(self, piece: bytes) -> None:
         """The next bytes of the file. Raises TooLarge, Conflict."""
@@ -69,7 +72,7 @@ class Intake:
         await asyncio.to_thread(
             prepared, self._folder / "rows.csv", read, api, mapping, self._folder / "delivery"
         )
-        return Told(self._id, self._tenant, _shown(name), api, mapping, config, now_ms())
+        return Told(self._begun.id, self._tenant, _shown(name), api, mapping, config, now_ms())
 
     async def finish(self, told: Told) -> Upload:
         """The upload. It will be delivered, whatever happens."""

@@ -3,6 +3,7 @@
 FOLDER/upl_…/told.json     what is to be done, the configuration sealed
              state.json    how far it is; written by the process that delivers it
              tenant        whose it is
+             lock          held by the process that takes it in
              rows.csv      the file, as it came
              delivery/     the journal, whose lock says who delivers it, and the reports
              gone          it is to be removed
@@ -21,7 +22,7 @@ from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
-from service.delivery.journal import is_held
+from service.delivery.journal import hold, is_held
 from service.delivery.outcomes import Outcome
 from service.errors import Conflict, NotFound, Overloaded
 
@@ -31,8 +32,6 @@ MOST_LISTED = 100
 
 _ID = re.compile(r"upl_[0-9a-f]{24}")
 _BEING_TAKEN = ".new"
-_LEFT_BEHIND = 86_400.0
-"""Seconds after which a file that is still being taken in is taken in no more."""
 _SPARE = 256 * 1024 * 1024
 """Bytes of the disk that stay free."""
 
@@ -97,6 +96,15 @@ class Upload:
         return f"uploads/{self.told.id}/config"
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What is being taken in, for as long as its lock is open."""
+
+    id: str
+    folder: Path
+    lock: int
+
+
 class Shelf:
     """All uploads of this machine."""
 
@@ -117,16 +125,17 @@ class Shelf:
                 size += (folder / "rows.csv").stat().st_size
         return unfinished, size
 
-    def begin(self, tenant: str, announced: int) -> tuple[str, Path]:
+    def begin(self, tenant: str, announced: int) -> Begun:
         """An id, and a folder for what is being taken in. Raises Overloaded without room for it."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if shutil.disk_usage(self._folder).free - announced < _SPARE:
             raise Overloaded("there is no room for this file", 60.0)
         name = f"upl_{secrets.token_hex(12)}"
-        folder = self._folder / f"{name}{_BEING_TAKEN}"
-        folder.mkdir(mode=0o700)
-        (folder / "tenant").write_text(tenant)
-        return name, folder
+        unseen = self._folder / f".{name}"
+        unseen.mkdir(mode=0o700)
+        (unseen / "tenant").write_text(tenant)
+        lock = hold(unseen)
+        return Begun(name, unseen.rename(self._folder / f"{name}{_BEING_TAKEN}"), lock)
 
     def put(self, folder: Path, told: Told) -> Upload:
         """What was taken in is an upload now, and will be delivered whatever happens."""
@@ -171,19 +180,16 @@ class Shelf:
 
     def sweep(self, older_than: float, running: Collection[str]) -> None:
         """Delete what is gone and not being delivered, here or elsewhere, what has ended so many
-        seconds ago, and what never came whole."""
+        seconds ago, and what a process that died was taking in."""
         now = time.time()
         for upload in list(self.all()):
             ended = upload.standing.state not in UNFINISHED
             if ended and now - upload.standing.changed_at / 1000 > older_than:
                 self.remove(upload)
         for folder in self._folders():
-            left = folder.name.endswith(_BEING_TAKEN)
-            old = left and now - folder.stat().st_mtime > _LEFT_BEHIND
-            over = (
-                _is_gone(folder) and folder.name not in running and not is_held(folder / "delivery")
-            )
-            if old or over:
+            left = folder.name.endswith(_BEING_TAKEN) and not is_held(folder)
+            over = _is_gone(folder) and folder.name not in running
+            if left or (over and not is_held(folder / "delivery")):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _folders(self) -> Sequence[Path]:
