@@ -155,7 +155,7 @@ def _control(service: Answering, entrance: Entrance) -> list[HTTPRouteHandler]:
         *AuthRoutes(entrance, parts.logins, parts.resets, service.sessions).routes(),
         *UserRoutes(entrance, parts.people).routes(),
         *CredentialRoutes(entrance, parts.logins, parts.service_accounts).routes(),
-        *ExchangeRoutes(entrance, parts.exchange).routes(),
+        *ExchangeRoutes(entrance, parts.exchange, pipes.exchange).routes(),
         *EnvironmentRoutes(entrance, parts.tenancy).routes(),
         *TeamRoutes(entrance, parts.teams).routes(),
         *InvitationRoutes(entrance, parts.invitations).routes(),

@@ -4,7 +4,7 @@ What a document does not name is left as it is.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,11 +21,13 @@ from service.accounts.records import (
     Accounts,
     EnvironmentRecord,
     MembershipRecord,
+    SavedRecord,
     TeamMemberRecord,
     TeamRecord,
     UserRecord,
     check_records,
 )
+from service.accounts.saved import place, saved_questions
 from service.accounts.sessions import Sessions, heed
 from service.accounts.users import users
 from service.database import Database, heard
@@ -46,10 +48,17 @@ _KINDS: Mapping[str, tuple[Table, type[msgspec.Struct], tuple[str, ...]]] = {
     "members": (members, MembershipRecord, ("env_id", "user_id")),
     "teams": (teams, TeamRecord, ("id",)),
     "team_members": (team_members, TeamMemberRecord, ("team_id", "user_id")),
+    "saved_questions": (saved_questions, SavedRecord, ("env_id", "name")),
 }
 """Table, form and identity of each kind, in the order in which one may refer to another."""
 _NOT_ITS_OWN = "a name or an address is another's here, or something named is nowhere"
 _COLUMNS = {"env_id": "environment_id", "active_env_id": "environment_id"}
+
+
+Beside = Callable[[AsyncConnection], Awaitable[Mapping[str, list[Any]]]]
+"""Reads, in the transaction of an export, what else belongs into the document."""
+TakeIn = Callable[[AsyncConnection, Counts], Awaitable[None]]
+"""Takes in what else is in the document, in the transaction of its import, and counts it."""
 
 
 class Exchange:
@@ -59,18 +68,18 @@ class Exchange:
         self._database = database
         self._sessions = sessions
 
-    async def export(self, caller: Caller) -> Accounts:
-        """Everything there is, as of one moment."""
+    async def export(self, caller: Caller, beside: Beside) -> dict[str, Any]:
+        """The members of the document: everything there is, as of one moment."""
         with heard():
             async with self._database.writing() as connection:
                 found = {kind: await _records(connection, kind) for kind in _KINDS}
+                found |= await beside(connection)
                 details: dict[str, Any] = {kind: len(records) for kind, records in found.items()}
                 await audit.note(connection, caller.by, audit.ACCOUNTS_EXPORTED, "all", **details)
         now = time.time_ns() // 1_000_000
-        document: dict[str, Any] = {"version": VERSION, "exported_at": now, **found}
-        return Accounts(**document)
+        return {"version": VERSION, "exported_at": now, **found}
 
-    async def take_in(self, caller: Caller, document: Accounts) -> Counts:
+    async def take_in(self, caller: Caller, document: Accounts, beside: TakeIn) -> Counts:
         """Make what is not there and change what is otherwise: all of it, or nothing.
 
         The same document again changes nothing. Keys with a larger tier than their environment has
@@ -87,6 +96,7 @@ class Exchange:
                 except IntegrityError:
                     raise Conflict(_NOT_ITS_OWN) from None
                 await _check_whole(connection)
+                await beside(connection, done)
                 lowered = await _lower_keys(connection, document.environments)
                 await heed(connection, select(users.c.id))
                 told: dict[str, Any] = {
@@ -131,6 +141,9 @@ async def _merge(
 
 
 async def _create(connection: AsyncConnection, table: Table, values: dict[str, Any]) -> None:
+    if table is saved_questions:
+        await place(connection, **values)
+        return
     if table is not environments:
         await connection.execute(insert(table).values(**values))
         return
@@ -144,6 +157,9 @@ async def _update(
     connection: AsyncConnection, table: Table, identity: set[str], values: dict[str, Any]
 ) -> None:
     """`public_metrics` of the default environment is the setting's."""
+    if table is saved_questions:
+        await place(connection, **values)
+        return
     rest = {name: value for name, value in values.items() if name not in identity}
     if table is environments:
         if values["id"] == DEFAULT_ENVIRONMENT:

@@ -12,11 +12,14 @@ import msgspec
 
 from service.accounts.addresses import account_of
 from service.accounts.names import check_description, check_name
+from service.accounts.saved import check_saved
 from service.accounts.tenancy import LONGEST_RETENTION
 from service.accounts.tiers import TIERS
 from service.errors import InvalidInput
 
-VERSION = 1
+VERSION = 2
+READS = (1, VERSION)
+"""The versions of the document that are taken in; 1 knew of no saved questions and pipelines."""
 
 _LATEST = 253_402_300_799_999
 """The last ms of the year 9999."""
@@ -76,6 +79,14 @@ class TeamMemberRecord(msgspec.Struct, forbid_unknown_fields=True):
     role: Role
 
 
+class SavedRecord(msgspec.Struct, forbid_unknown_fields=True):
+    """A saved question, with its definition as it is kept."""
+
+    env_id: str
+    name: str
+    definition: str
+
+
 class Accounts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The document."""
 
@@ -87,12 +98,13 @@ class Accounts(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     members: list[MembershipRecord]
     teams: list[TeamRecord]
     team_members: list[TeamMemberRecord]
+    saved_questions: list[SavedRecord] = []
 
 
 def check_records(document: Accounts) -> None:
     """Raises InvalidInput, with the list for a field, for what makes no sense."""
-    if document.version != VERSION:
-        raise InvalidInput(f"this service reads version {VERSION}", "version")
+    if document.version not in READS:
+        raise InvalidInput(f"this service reads the versions {READS[0]} to {VERSION}", "version")
     for kind, check in _CHECKS.items():
         for number, record in enumerate(getattr(document, kind)):
             try:
@@ -135,4 +147,5 @@ _CHECKS: Mapping[str, Callable[[Any], None]] = {
     "environments": _check_environment,
     "users": _check_user,
     "teams": _check_team,
+    "saved_questions": lambda saved: check_saved(saved.name, saved.definition),
 }

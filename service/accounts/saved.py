@@ -100,10 +100,10 @@ class SavedQuestions:
 
         Raises InvalidInput for a name or size that will not do, and for one question too many.
         """
-        _check(name, definition)
+        check_saved(name, definition)
         with heard():
             async with self._database.writing() as connection:
-                is_new = await self._put(connection, environment_id, name, definition)
+                is_new = await place(connection, environment_id, name, definition, self._most)
                 action = audit.SAVED_MADE if is_new else audit.SAVED_CHANGED
                 await audit.note(connection, by, action, name, environment_id)
         await self._known.read_again()
@@ -123,25 +123,6 @@ class SavedQuestions:
         """Return when nothing is under way any more."""
         await self._known.close()
 
-    async def _put(
-        self, connection: AsyncConnection, environment_id: str, name: str, text: str
-    ) -> bool:
-        now, row = now_ms(), await _row(connection, environment_id, name)
-        is_new = row is None or _gone(row)
-        if is_new:
-            await _check_room(connection, environment_id, self._most)
-        if row is not None:
-            times = {"updated_at": now, **({"created_at": now} if is_new else {})}
-            await _change(connection, row["id"], definition=text, deleted_at=None, **times)
-            return is_new
-        made = {"id": f"svq_{secrets.token_hex(8)}", "environment_id": environment_id, "name": name}
-        revision = await next_revision(connection, saved_questions)
-        row_of = insert(saved_questions).values(
-            **made, definition=text, created_at=now, updated_at=now, revision=revision
-        )
-        await connection.execute(row_of)
-        return True
-
     async def _changes(self, revision: int) -> Sequence[Change[Saved]]:
         changed = select(saved_questions).where(saved_questions.c.revision > revision)
         async with self._database.reading() as connection:
@@ -152,7 +133,36 @@ class SavedQuestions:
 _LIVE = saved_questions.c.deleted_at.is_(None)
 
 
-def _check(name: str, definition: str) -> None:
+async def place(
+    connection: AsyncConnection,
+    environment_id: str,
+    name: str,
+    definition: str,
+    most: int = MOST_SAVED,
+) -> bool:
+    """Give the definition this name, in the caller's transaction; whether the name is new.
+
+    Raises InvalidInput for one question too many.
+    """
+    now, row = now_ms(), await _row(connection, environment_id, name)
+    is_new = row is None or _gone(row)
+    if is_new:
+        await _check_room(connection, environment_id, most)
+    if row is not None:
+        times = {"updated_at": now, **({"created_at": now} if is_new else {})}
+        await _change(connection, row["id"], definition=definition, deleted_at=None, **times)
+        return is_new
+    made = {"id": f"svq_{secrets.token_hex(8)}", "environment_id": environment_id, "name": name}
+    revision = await next_revision(connection, saved_questions)
+    row_of = insert(saved_questions).values(
+        **made, definition=definition, created_at=now, updated_at=now, revision=revision
+    )
+    await connection.execute(row_of)
+    return True
+
+
+def check_saved(name: str, definition: str) -> None:
+    """Raises InvalidInput for a name or a size that will not do."""
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             "a name has 1 to 100 letters, digits, _ and -, a letter or digit first", "name"

@@ -274,8 +274,8 @@ async def test_a_smaller_tier_that_is_taken_in_holds_for_the_keys(ada, accounts)
 @pytest.mark.parametrize(
     ("spoil", "status"),
     [
-        (lambda d: d.update(version=2), 422),
-        (lambda d: d.update(pipelines=[]), 422),
+        (lambda d: d.update(version=3), 422),
+        (lambda d: d.update(receipts=[]), 422),
         (lambda d: d["users"][0].update(email="x"), 422),
         (lambda d: d["users"][0].update(is_superuser="yes"), 422),
         (lambda d: d["users"][0].update(id="a b"), 422),

@@ -14,6 +14,8 @@ from service.accounts.keys import Keys
 from service.accounts.pages import Span
 from service.database import open_database, upgrade
 from service.errors import AccountsUnavailable, AddressTaken, InvalidKey, Unauthenticated
+from service.pipelines.control.exchange import Everything
+from service.pipelines.control.reach import Reach
 from service.settings import Settings
 from tests.servers import a_postgres
 from tests.signing import Accounts, opened_accounts
@@ -182,8 +184,10 @@ async def test_the_control_face_s_accounts_are_the_same_on_postgresql(postgres):
         made, token = await registry.service_accounts.make(ada, "nightly")
         assert (await accounts.sessions.verify(token)).only == env.id
         await registry.service_accounts.revoke(ada, made.id)
-        document = await registry.exchange.export(ada)
-        done = await registry.exchange.take_in(ada, document)
+        beside = accounts.pipelines.exchange
+        document = Everything(**await registry.exchange.export(ada, beside.records))
+        taking = beside.taking(Reach(ada.by, ada), document)
+        done = await registry.exchange.take_in(ada, document, taking)
         assert (done.created["users"], done.updated["users"], done.unchanged["users"]) == (0, 0, 1)
         await registry.tenancy.delete(ada, env.id)
         assert (await registry.people.find(ada, ada.user.id)).environment_id is None

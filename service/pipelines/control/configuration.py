@@ -95,19 +95,47 @@ class Importing:
                 pipeline = await pipeline_within(connection, reach, pipeline_id)
                 team = await team_within(connection, reach, pipeline.team_id)
                 shop = Workshop(connection, reach, self._vault, team)
-                placing = _Placing(shop, pipeline)
-                await rename(connection, pipeline, document.name)
-                if any(
-                    [
-                        await placing.source(document.source),
-                        await placing.datamodel(document.datamodel),
-                        await placing.subscriptions(document.subscriptions),
-                    ]
-                ):
-                    shop.changed.add(pipeline_id)
-                await shop.settle()
+                await place(shop, pipeline, document)
                 await note(connection, reach, audit.PIPELINE_IMPORTED, pipeline)
                 return await pipeline_within(connection, reach, pipeline_id)
+
+
+async def place(shop: Workshop, pipeline: Pipeline, document: Configuration) -> bool:
+    """Make a pipeline what a document says, in the transaction of the shop; whether it was not.
+
+    Raises as `take_in` does.
+    """
+    placing = _Placing(shop, pipeline)
+    is_renamed = await rename(shop.connection, pipeline, document.name)
+    if any(
+        [
+            await placing.source(document.source),
+            await placing.datamodel(document.datamodel),
+            await placing.subscriptions(document.subscriptions),
+        ]
+    ):
+        shop.changed.add(pipeline.id)
+    await shop.settle()
+    return is_renamed or bool(shop.changed)
+
+
+async def placed(shop: Workshop, part: ConnectorPart, side: str, field: str) -> tuple[str, str]:
+    """The connector of the team that has this name, made what the part says; and whether it was
+    `created`, `updated`, or `unchanged`. Raises InvalidInput, Conflict.
+    """
+    named = (connectors.c.team_id == shop.team["id"]) & (connectors.c.name == part.name)
+    row = (await shop.connection.execute(select(connectors).where(named))).mappings().one_or_none()
+    if row is None:
+        wanted = NewConnector(
+            shop.team["id"], part.name, part.type, part.config, side, f"{field}.{{}}", shop.keep
+        )
+        made = await connecting.make(shop.connection, shop.vault, shop.reach, shop.team, wanted)
+        return made.id, "created"
+    if row["type"] != part.type:
+        raise Conflict(f"the team has a connector called {part.name} of type {row['type']}")
+    values = connecting.changed(shop.vault, row, None, part.config, f"{field}.config", shop.keep)
+    await shop.change_connector(row, values)
+    return str(row["id"]), "updated" if values else "unchanged"
 
 
 class _Placing:
@@ -171,22 +199,7 @@ class _Placing:
         return said
 
     async def _connector(self, part: ConnectorPart, side: str, field: str) -> str:
-        """The connector of the team that has this name, made what the part says."""
-        shop = self._shop
-        named = (connectors.c.team_id == shop.team["id"]) & (connectors.c.name == part.name)
-        found = await shop.connection.execute(select(connectors).where(named))
-        row = found.mappings().one_or_none()
-        if row is None:
-            wanted = NewConnector(
-                shop.team["id"], part.name, part.type, part.config, side, f"{field}.{{}}"
-            )
-            made = await connecting.make(shop.connection, shop.vault, shop.reach, shop.team, wanted)
-            return made.id
-        if row["type"] != part.type:
-            raise Conflict(f"the team has a connector called {part.name} of type {row['type']}")
-        values = connecting.changed(shop.vault, row, None, part.config, f"{field}.config")
-        await shop.change_connector(row, values)
-        return str(row["id"])
+        return (await placed(self._shop, part, side, field))[0]
 
 
 def _place(one: Subscription) -> tuple[str, str | None]:

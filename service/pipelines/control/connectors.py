@@ -1,7 +1,7 @@
 """Connectors as people make, change and delete them."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from service.pipelines.control.reach import (
     team_within,
 )
 from service.pipelines.control.rows import Connector, connector_of
-from service.pipelines.control.settings import kind_called, told
+from service.pipelines.control.settings import Told, kind_called, told
 from service.pipelines.control.tables import connectors, source_runs
 from service.pipelines.control.vault import Vault
 from service.pipelines.control.versions import renew, users_of
@@ -41,6 +41,8 @@ class NewConnector:
     """Which it has to be; either without."""
     field: str = "{}"
     """How the caller calls name, type and config: `source_{}`."""
+    keep: Callable[..., Told] = told
+    """What is kept of the settings."""
 
     def called(self, part: str) -> str:
         """The field of a part, for errors."""
@@ -160,7 +162,7 @@ async def make(
     check_name(wanted.name, wanted.called("name"))
     kind = kind_of(wanted.type, wanted.called("type"))
     kind_called(wanted.type, wanted.direction or kind.direction, wanted.called("type"))
-    kept = told(kind, wanted.settings, {}, wanted.called("config"))
+    kept = wanted.keep(kind, wanted.settings, {}, wanted.called("config"))
     await _check_free(connection, team["id"], wanted.name)
     now, connector_id = now_ms(), str(uuid.uuid4())
     made = Connector(
@@ -189,6 +191,7 @@ def changed(
     name: str | None,
     settings: Mapping[str, Any] | None,
     field: str,
+    keep: Callable[..., Told] = told,
 ) -> dict[str, Any]:
     """The columns of a connector that become others. Raises InvalidInput."""
     values: dict[str, Any] = {}
@@ -198,7 +201,7 @@ def changed(
     if settings is not None:
         kind = kind_of(row["type"])
         former = vault.open(row["id"], row["secrets"])
-        kept = told(kind, settings, former, field)
+        kept = keep(kind, settings, former, field)
         if kept.settings != row["settings"] or kept.secrets != former:
             values["settings"] = kept.settings
             values["secrets"] = vault.seal(row["id"], kept.secrets)

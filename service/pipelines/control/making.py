@@ -1,7 +1,7 @@
 """The parts of a pipeline, made and changed in the transaction of whoever changes it."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from service.pipelines.control import connectors as connecting
 from service.pipelines.control.connectors import NewConnector, connector_row
 from service.pipelines.control.reach import Reach
 from service.pipelines.control.rows import Pipeline
+from service.pipelines.control.settings import Told, told
 from service.pipelines.control.tables import datamodels, pipelines, subscriptions
 from service.pipelines.control.vault import Vault
 from service.pipelines.control.versions import renew
@@ -31,6 +32,8 @@ class Workshop:
     reach: Reach
     vault: Vault
     team: RowMapping
+    keep: Callable[..., Told] = told
+    """What is kept of connectors' settings."""
     changed: set[str] = field(default_factory=set)
     """The pipelines whose workers must hear of what was changed."""
 

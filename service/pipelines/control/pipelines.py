@@ -113,11 +113,11 @@ class Pipelines:
         with heard():
             async with self._database.writing() as connection:
                 team = await team_within(connection, reach, wanted.team_id)
-                await _check_room(connection, team, name)
+                await check_room(connection, team, name)
                 shop = Workshop(connection, reach, self._vault, team)
                 source = await shop.connector(sides[0], "source")
                 target = await shop.connector(sides[1], "target")
-                made = await _make(connection, team, name, source)
+                made = await make_row(connection, team, name, source)
                 model = await shop.new_datamodel(made, wanted.columns("datamodel"))
                 said = wanted.columns("subscription")
                 await shop.new_subscription(made, model, target, said, "subscription_")
@@ -206,10 +206,16 @@ async def _mine(connection: AsyncConnection, reach: Reach) -> Select[Any]:
     )
 
 
-async def _make(
-    connection: AsyncConnection, team: RowMapping, name: str, source: tuple[str, bool]
+async def make_row(
+    connection: AsyncConnection,
+    team: RowMapping,
+    name: str,
+    source: tuple[str, bool],
+    pipeline_id: str = "",
 ) -> str:
-    now, made = now_ms(), str(uuid.uuid4())
+    """A draft with nothing but its source; its id. One with an id of its own is yet to be filled
+    from a document, which makes its first version."""
+    now, made = now_ms(), pipeline_id or str(uuid.uuid4())
     await connection.execute(
         insert(pipelines).values(
             id=made,
@@ -218,7 +224,7 @@ async def _make(
             name=name,
             state="draft",
             reason="",
-            version=1,
+            version=0 if pipeline_id else 1,
             source_id=source[0],
             source_named=source[1],
             created_at=now,
@@ -237,7 +243,8 @@ async def _team(
     return await team_within(connection, reach, pipeline.team_id)
 
 
-async def _check_room(connection: AsyncConnection, team: RowMapping, name: str) -> None:
+async def check_room(connection: AsyncConnection, team: RowMapping, name: str) -> None:
+    """Raises Conflict where there is no room for a pipeline of this name."""
     await _check_free(connection, team["id"], name)
     here = pipelines.c.environment_id == team["environment_id"]
     there = await connection.execute(select(func.count()).select_from(pipelines).where(here))

@@ -10,6 +10,7 @@ from service.pipelines.connectors.protocol import Surroundings
 from service.pipelines.control.configuration import Importing
 from service.pipelines.control.connectors import Connectors
 from service.pipelines.control.datamodels import Datamodels
+from service.pipelines.control.exchange import PipelineExchange
 from service.pipelines.control.pipelines import Pipelines
 from service.pipelines.control.sources import Sources
 from service.pipelines.control.states import States
@@ -28,6 +29,7 @@ class Control:
     subscriptions: Subscriptions
     datamodels: Datamodels
     importing: Importing
+    exchange: PipelineExchange
     sources: Sources
     trying: Trying
 
@@ -50,6 +52,7 @@ class Control:
             subscriptions=Subscriptions(database, vault),
             datamodels=Datamodels(database, vault),
             importing=Importing(database, vault),
+            exchange=PipelineExchange(vault),
             sources=Sources(database),
             trying=Trying(database, vault, around),
         )

@@ -53,6 +53,22 @@ def told(kind: Kind, config: Mapping[str, Any], former: Mapping[str, Any], field
     return Told({**plain, **dict.fromkeys(secrets, MASK)}, secrets)
 
 
+def told_masked(
+    kind: Kind, config: Mapping[str, Any], former: Mapping[str, Any], field: str
+) -> Told:
+    """What to keep of a configuration out of another installation, where its secrets stayed.
+
+    A masked secret that is not kept here is missing until somebody gives it. Raises InvalidInput.
+    """
+    missing = {n for n, v in config.items() if v == MASK and n in kind.secrets - former.keys()}
+    whole = {name: value for name, value in config.items() if value is not None}
+    check(kind, {**former, **whole}, field)
+    secrets = {n: v for n, v in whole.items() if n in kind.secrets and v != MASK}
+    secrets |= {n: former[n] for n in former if whole.get(n, MASK) == MASK}
+    plain = {n: v for n, v in whole.items() if n not in kind.secrets | missing}
+    return Told({**plain, **dict.fromkeys(secrets, MASK)}, secrets)
+
+
 def check(kind: Kind, config: Mapping[str, Any], field: str) -> Any:
     """The configuration as the kind's own. Raises InvalidInput, naming the field in it."""
     try:
