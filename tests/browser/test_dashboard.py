@@ -19,6 +19,8 @@ MAKE_ENVIRONMENT = """async () => {
 async def looking_at(page: Page, view: str) -> None:
     """A view, when it shows what there is."""
     await page.click(f"[data-view='{view}']")
+    if view == "pipelines":
+        await expect(page.locator("#panel-new-pipeline")).to_be_visible()
     await expect(page.locator("main > div:not([hidden])")).to_have_attribute("aria-busy", "false")
 
 

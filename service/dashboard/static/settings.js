@@ -24,9 +24,9 @@ export function written(place) {
   return found;
 }
 
-const READ = { number: Number, document };
+const READ = { number: Number, document: parsed };
 
-function document(text, name) {
+function parsed(text, name) {
   try {
     return JSON.parse(text);
   } catch {
