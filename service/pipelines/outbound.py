@@ -66,6 +66,7 @@ class Outbound:
         self._written: Place | None = None
         self._most = _FIRST_WRITE
         self._position = Position(0)
+        self._end = 0
         self._looked = 0.0
 
     @property
@@ -78,9 +79,9 @@ class Outbound:
         at the next record if nothing is said, or with `everything` that is on the bus.
         """
         mark, bus, since = self._way.mark, self._way.bus, self._subscription.since
+        extent = await bus.extent()
+        self._end = first = extent.last
         if await mark.load() is None:
-            extent = await bus.extent()
-            first = extent.last
             if since is not None:
                 first = await bus.before(since)
             elif everything or self._subscription.backfill:
@@ -94,6 +95,7 @@ class Outbound:
         """
         try:
             await self._trying.until_done(self._open, TargetUnavailable)
+            self._look_whether_set_back()
             pause = _IDLE_PAUSE
             while not self._trying.stopped:
                 carried = await self._trying.until_there(self._next)
@@ -107,6 +109,15 @@ class Outbound:
             return
         finally:
             await self._close()
+
+    def _look_whether_set_back(self) -> None:
+        """A bus out of a backup may end before what was done: what follows would be left out."""
+        done = max(self._position.sequence, self._written.sequence if self._written else 0)
+        if done > self._end:
+            raise ConnectorBroken(
+                f"the bus was set back: it ends at {self._end}, and {done} is done; have the"
+                " subscription begin again (backfill): what its target holds comes once more"
+            )
 
     async def _next(self) -> Sequence[Carried]:
         return await self._way.bus.read(self._position.sequence, _FRAMES)

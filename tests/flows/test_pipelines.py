@@ -78,6 +78,21 @@ async def test_a_bus_keeps_what_every_target_has_for_so_many_days_alone(stream, 
     assert (await bus.head()).cursor == {"n": 2000}
 
 
+async def test_a_bus_that_was_set_back_is_told_and_skips_nothing(stream, file, tmp_path):
+    board = Board(an_assignment(a_subscription(file), records=500))
+    async with carrying(stream, await parts_of(stream, board, "w")):
+        await until(has(file, 500))
+    older = NatsChild(tmp_path / "older")
+    await older.start()
+    fresh = await open_jetstream(older.url, 1 << 28, 120)
+    board = Board(an_assignment(a_subscription(file), records=500))
+    async with carrying(fresh, await parts_of(fresh, board, "w")):
+        await until(lambda: board.states.get("p", ("",))[0] == "error")
+        assert "the bus was set back" in board.states["p"][1]
+    await fresh.close()
+    await older.stop()
+
+
 async def test_another_worker_goes_on_where_the_first_ended(stream, file):
     for records in (500, 1200):
         board = Board(an_assignment(a_subscription(file), records=records))
