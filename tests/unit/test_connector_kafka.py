@@ -1,7 +1,15 @@
-"""KAFKA_SOURCE and KAFKA_TARGET on a real broker: what is theirs alone."""
+"""KAFKA_SOURCE and KAFKA_TARGET on a real broker: what is theirs alone.
 
+With HEADRACE_TEST_KAFKA (the options of a source, as JSON) another one is asked as well: the tests'
+own speaks TLS through a proxy alone, and no SASL.
+"""
+
+import asyncio
 import json
+import os
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -11,9 +19,12 @@ from service.pipelines.connectors.decoding import decoded
 from service.pipelines.connectors.protocol import Surroundings
 from service.pipelines.connectors.registry import config_of, kind_of
 from service.pipelines.model import Outgoing, Place
+from tests.certificates import write_certificate
 from tests.kafka import Kafka, a_kafka
+from tests.proxy import Proxy
 
 SOURCE, TARGET = kind_of("KAFKA_SOURCE"), kind_of("KAFKA_TARGET")
+REAL = os.environ.get("HEADRACE_TEST_KAFKA", "")
 NOT_LEADER = 6
 TOO_LARGE = 10
 PRODUCE = 0
@@ -41,6 +52,23 @@ async def put(kafka, *values, topic="orders", partition=0, **more) -> None:
     for value in values:
         await producer.send_and_wait(topic, value, partition=partition, **more)
     await producer.stop()
+
+
+@asynccontextmanager
+async def behind_tls(kafka, folder) -> AsyncIterator[str]:
+    """The broker behind TLS on `localhost`; what it is told goes through there from now on."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*write_certificate(folder, "localhost"))
+    proxy = Proxy(kafka.port)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    kafka.advertise("localhost", port)
+    try:
+        yield f"localhost:{port}"
+    finally:
+        server.close()
+        await proxy.end()
+        await server.wait_closed()
 
 
 async def first_of(kafka, **settings):
@@ -230,3 +258,23 @@ async def test_a_target_without_a_topic_or_with_one_that_is_not_there_is_broken(
     for table in ("", "nope"):
         with pytest.raises(ConnectorBroken, match="topic"):
             await TARGET.open_target(config, around(table=table))
+
+
+async def test_a_broker_behind_tls_is_read_and_only_with_a_certificate_that_is_trusted(
+    kafka, tmp_path
+) -> None:
+    await put(kafka, b'{"n": 1}')
+    async with behind_tls(kafka, tmp_path) as servers:
+        tls = {"security_protocol": "SSL", "bootstrap_servers": servers}
+        trusted = (tmp_path / "cert.pem").read_text()
+        [message] = await first_of(kafka, **tls, ca_cert=trusted)
+        assert message.value == {"n": 1}
+        with pytest.raises(ConnectorBroken, match="certificate verify failed"):
+            await SOURCE.check(source_of(kafka, **tls), around())
+
+
+@pytest.mark.skipif(not REAL, reason="HEADRACE_TEST_KAFKA has no options of a source")
+async def test_a_real_broker_lets_us_in_with_the_options_that_are_given() -> None:
+    config = config_of(SOURCE, json.loads(REAL))
+    await SOURCE.check(config, around(patience=20.0))
+    assert config.topic in await SOURCE.topics(config, around(patience=20.0))
