@@ -102,7 +102,7 @@ async def _carried(kafka: Kafka, service: Subject, records: int) -> tuple[float,
     async with httpx2.AsyncClient(base_url=service.url, timeout=30) as client:
         key = await _start(client, kafka)
         before, deadline = service.cpu_seconds, time.perf_counter() + _PATIENCE
-        first, began = 0, 0.0
+        first, began = 0, time.perf_counter()
         while (counted := await _counted(client, key)) < records:
             if not first and counted:
                 first, began = counted, time.perf_counter()

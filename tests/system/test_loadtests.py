@@ -37,6 +37,7 @@ def test_the_bench_measures_the_service_from_end_to_end() -> None:
         "24 h top 10",
         "beside Redis",
         "ClickHouse: batches",
+        "Kafka to the store",
     ):
         assert section in ran.stdout
 
