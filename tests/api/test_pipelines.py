@@ -75,6 +75,18 @@ async def test_what_is_wrong_is_told_with_its_place_and_makes_nothing(
         assert (await bob.get(kept)).json()["total"] == 0
 
 
+async def test_one_may_be_made_before_it_has_a_target(bob: Person, team: str):
+    made = (await bob.post(PATH, {"name": "orders", "team_id": team, **SOURCE})).json()
+    assert (made["state"], made["target_id"], made["subscription_id"]) == ("draft", None, None)
+    one = f"{PATH}/{made['id']}"
+    assert (await bob.post(f"{one}/start")).status_code == 409
+    assert (await bob.patch(one, TARGET)).json()["target_name"] == "events"
+    assert (await bob.post(f"{one}/start")).json() == "BUILDING"
+    backfill = {**SOURCE, "source_name": "b", "subscription_backfill": True}
+    answer = await bob.post(PATH, {"name": "b", "team_id": team, **backfill})
+    assert complaint(answer) == (422, ["body", "target_name"], "value_error.missing")
+
+
 async def test_an_unknown_type_is_told_those_that_there_are(bob: Person, team: str):
     answer = await bob.post(PATH, flat(team, source_type="FAX_SOURCE"))
     assert "HTTP_SOURCE" in answer.json()["detail"][0]["msg"]

@@ -104,23 +104,26 @@ class Pipelines:
     async def make(self, reach: Reach, wanted: Wanted) -> Pipeline:
         """Make one, a draft, with its connectors where those are new: all of it, or nothing.
 
+        Where not a word is said of a target it has none yet, and cannot be started.
+
         Raises InvalidInput, NotFound, Forbidden, Conflict when a name is taken.
         """
         name = check_pipeline_name(wanted.name)
         if not isinstance(wanted.team_id, str):
             raise InvalidInput("Object missing required field `team_id`", "team_id")
         sides = wanted.connector("source"), wanted.connector("target")
+        said = wanted.columns("subscription")
         with heard():
             async with self._database.writing() as connection:
                 team = await team_within(connection, reach, wanted.team_id)
                 await check_room(connection, team, name)
                 shop = Workshop(connection, reach, self._vault, team)
                 source = await shop.connector(sides[0], "source")
-                target = await shop.connector(sides[1], "target")
                 made = await make_row(connection, team, name, source)
                 model = await shop.new_datamodel(made, wanted.columns("datamodel"))
-                said = wanted.columns("subscription")
-                await shop.new_subscription(made, model, target, said, "subscription_")
+                if sides[1] or said:
+                    target = await shop.connector(sides[1], "target")
+                    await shop.new_subscription(made, model, target, said, "subscription_")
                 pipeline = await pipeline_within(connection, reach, made)
                 await keep(connection, reach.by, pipeline)
                 await note(connection, reach, audit.PIPELINE_MADE, pipeline)
