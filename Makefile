@@ -113,7 +113,7 @@ chaos: $(STAMP) ## a thousand stories an engine, SECONDS=120 of random kills a l
 	  tests/flows/test_model.py --timeout=3600 $(ARGS)
 	@rm -f $(TALLY)
 	@HEADRACE_TEST_CHAOS_SECONDS=$(SECONDS) HEADRACE_TEST_CHAOS_TALLY=$(TALLY) \
-	  HEADRACE_TEST_PIPELINE_RECORDS=200000 \
+	  HEADRACE_TEST_PIPELINE_RECORDS=200000 HEADRACE_TEST_DELIVERY_ROWS=100000 \
 	  $(BIN)/python -m pytest tests/chaos --timeout=900 $(ARGS); failed=$$?; \
 	  $(BIN)/python -m tests.chaos.tally $(TALLY) && exit $$failed
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from loadtests import figures, report
 from loadtests.asked import beside_peer, by_hand, queries, realtime
 from loadtests.clickhouse import clickhouse
+from loadtests.deliveries import deliveries
 from loadtests.figures import Figure
 from loadtests.filled import fill
 from loadtests.freshness import freshness
@@ -42,8 +43,8 @@ _console = Console(width=None if sys.stdout.isatty() else 160)
 @click.option("--full", "scale", flag_value="full", help="30 M events at full speed; a while.")
 @click.option(
     "--only",
-    type=click.Choice(["in", "out", "clickhouse", "pipelines"]),
-    help="Events in, answers out, events into ClickHouse, or pipelines, alone.",
+    type=click.Choice(["in", "out", "clickhouse", "pipelines", "deliveries"]),
+    help="Events in, answers out, events into ClickHouse, pipelines or deliveries, alone.",
 )
 @click.pass_context
 def main(context: click.Context, scale: str | None, only: str | None) -> None:
@@ -92,6 +93,8 @@ async def _measure(scale: Scale, only: str | None) -> list[Figure]:
         found += await _into_clickhouse(scale)
     if only in (None, "pipelines"):
         found += await _through_pipelines(scale)
+    if only in (None, "deliveries"):
+        found += await _told("deliveries", lambda: deliveries(scale))
     return found
 
 

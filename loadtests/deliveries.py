@@ -14,13 +14,18 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
+from loadtests.figures import Figure
+from loadtests.processes import Failed
+from loadtests.scale import Scale
 from service.delivery.config_file import read_config
 from service.delivery.job import prepared
 from service.delivery.journal import Journal
@@ -30,6 +35,8 @@ from service.delivery.sending import Sender
 PLOT = Path(__file__).parent.parent / "docs" / "adaptive-delay.svg"
 PHASES = ("4:0.02:0", "9:2.1:0", "5:0.02:0.5", "60:0.02:0")
 """Seconds, latency, share of 500s."""
+LEAST_ROWS = 10_000
+"""A second, to a fast API on the same machine: the target."""
 _SECONDS = 27.0
 _EVERY = 0.05
 
@@ -49,12 +56,37 @@ def main(rows: int, width: int, rows_per_request: int, concurrency: int, plot: b
             draw(asyncio.run(_course(Path(folder))))
             return
         settings = {"rows_per_request": rows_per_request, "max_concurrent_requests": concurrency}
-        _measure(Path(folder), rows, width, {**settings, "batch_size": 10_000})
+        _show(rows, _measured(Path(folder), rows, width, {**settings, "batch_size": 10_000}))
 
 
-def _measure(folder: Path, rows: int, width: int, settings: dict[str, Any]) -> None:
+async def deliveries(scale: Scale) -> list[Figure]:
+    """Rows a second in lists of 200, and the most memory that took."""
+    rows = min(100_000, scale.rows // 10)
+    settings = {"rows_per_request": 200, "max_concurrent_requests": 4, "batch_size": 10_000}
+    with tempfile.TemporaryDirectory(prefix="headrace-deliveries-") as folder:
+        found = await asyncio.to_thread(_measured, Path(folder), rows, 100, settings)
+    about = f"`headrace deliver`, {rows:,} rows, 200 a request"
+    rate = Figure(name="deliveries.rate", about=about, value=rows / found.seconds)
+    memory = Figure(name="deliveries.memory", about=f"{about}: most memory", better="less")
+    return [
+        replace(rate, unit="rows/s", target=LEAST_ROWS),
+        replace(memory, value=found.memory, unit="MB"),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What a delivery took, its start among it; memory and the file's size in MB."""
+
+    seconds: float
+    processor: float
+    memory: float
+    size: float
+
+
+def _measured(folder: Path, rows: int, width: int, settings: dict[str, Any]) -> _Measured:
+    """Raises Failed."""
     file = a_file(folder, rows, width)
-    size = file.stat().st_size
     with receiving([]) as port:
         config = a_config(folder, port, settings)
         words = [sys.executable, "-m", "service.cli", "deliver", str(file), "--config", str(config)]
@@ -62,12 +94,18 @@ def _measure(folder: Path, rows: int, width: int, settings: dict[str, Any]) -> N
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.monotonic() - began
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit("the delivery failed")
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise Failed("the delivery failed")
+    size = file.stat().st_size / 1e6
+    return _Measured(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, size)
+
+
+def _show(rows: int, found: _Measured) -> None:
     table = Table("rows", "MB", "s", "rows/s", "processor s", "most memory MB", box=None)
-    cpu = used.ru_utime + used.ru_stime
-    cells = (f"{rows:,}", f"{size / 1e6:,.0f}", f"{seconds:.1f}", f"{rows / seconds:,.0f}")
-    table.add_row(*cells, f"{cpu:.1f}", f"{used.ru_maxrss / 1024:,.0f}")
+    cells = (f"{rows:,}", f"{found.size:,.0f}", f"{found.seconds:.1f}")
+    rate = f"{rows / found.seconds:,.0f}"
+    table.add_row(*cells, rate, f"{found.processor:.1f}", f"{found.memory:,.0f}")
     _console.print(table)
 
 

@@ -50,6 +50,7 @@ _METHOD = """
 * **ClickHouse**: the engine is in the service's process (`CLICKHOUSE_URL=chdb:///…`). Bare inserts
   are groups of 50,000 rows straight into the engine: into the service's table with its views, and
   into a plain table with the same columns.
+* **Deliveries**: a process sends, its start counted in; another one answers 201 at once.
 * **Resident memory** is the sum over the service's processes (API with writer, nats-server).
 """
 

@@ -38,6 +38,7 @@ def test_the_bench_measures_the_service_from_end_to_end() -> None:
         "beside Redis",
         "ClickHouse: batches",
         "Kafka to the store",
+        "headrace deliver",
     ):
         assert section in ran.stdout
 
