@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 
+from service.moving.backup.manifest import NAME
 from tests.running import RunningService
 from tests.system.test_up import an_event, stored
 
@@ -79,6 +81,35 @@ def test_a_backup_under_load_loses_and_doubles_nothing_after_a_kill(new_service,
     found = stored(other)
     assert len(found) == len(set(found))
     assert set(before) | {"new"} <= set(found) <= load.sent | {"new"}
+
+
+def test_streams_that_were_copied_before_the_store_are_found_out(new_service, tmp_path):
+    service, early, late = new_service().start(), tmp_path / "early", tmp_path / "late"
+    send_and_back_up(service, early, "one")
+    send_and_back_up(service, late, "two")
+    service.kill()
+    put_in_the_wrong_order(late, early)
+    other = restored(new_service, late).start()
+    answer = other.post("/api/v1/events/batch?ack=stored", {"events": [an_event("three")]})
+    assert answer.status_code == 202
+    assert list(other.logged("writer.new_epoch"))
+
+
+def send_and_back_up(service: RunningService, backup: Path, event_id: str) -> None:
+    sent = {"events": [an_event(event_id)]}
+    assert service.post("/api/v1/events/batch?ack=stored", sent).status_code == 202
+    done = service.headrace("backup", str(backup))
+    assert done.returncode == 0, done.stderr
+
+
+def put_in_the_wrong_order(backup: Path, earlier: Path) -> None:
+    """Make it one whose streams are older than its store."""
+    late, early = (msgspec.json.decode((made / NAME).read_bytes()) for made in (backup, earlier))
+    late["streams"] = early["streams"]
+    for stream in earlier.glob("*.stream"):
+        late["files"][stream.name] = early["files"][stream.name]
+        (backup / stream.name).write_bytes(stream.read_bytes())
+    (backup / NAME).write_bytes(msgspec.json.encode(late))
 
 
 def test_without_a_service_keys_come_back_too_and_what_is_damaged_never(new_service, tmp_path):
