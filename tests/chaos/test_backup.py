@@ -100,6 +100,16 @@ def send_and_back_up(service: RunningService, backup: Path, event_id: str) -> No
     assert service.post("/api/v1/events/batch?ack=stored", sent).status_code == 202
     done = service.headrace("backup", str(backup))
     assert done.returncode == 0, done.stderr
+    assert_copied_in_order(backup)
+
+
+def assert_copied_in_order(backup: Path) -> None:
+    """What points was copied before what it points to."""
+    names = ("control.sqlite", "events.duckdb", "HEADRACE_EVENTS.stream")
+    written = [(backup / name).stat().st_mtime_ns for name in names]
+    assert written == sorted(written)
+    others = [path.stat().st_mtime_ns for path in backup.glob("*.stream")]
+    assert written[1] <= min(others) <= max(others) == written[2]
 
 
 def put_in_the_wrong_order(backup: Path, earlier: Path) -> None:
