@@ -61,6 +61,11 @@ async def test_connectors_that_are_there_can_be_used_again(bob: Person, team: st
             ["body", "subscription_mapper_config", "0", "path"],
             "value_error",
         ),
+        (
+            {"subscription_transforms": [{"type": "shout"}]},
+            ["body", "subscription_transforms", "0"],
+            "value_error",
+        ),
         ({"subscription_mapping": []}, ["body", "subscription_mapping"], None),
         ({"subscription_backfill": "maybe"}, ["body", "subscription_backfill"], "type_error"),
     ],

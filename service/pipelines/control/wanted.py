@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from service.errors import InvalidInput
 from service.pipelines.mapper import Mapper, columns_of
+from service.pipelines.transforms import Transforms
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _PARTS = ("name", "type", "config")
@@ -121,6 +122,7 @@ def columns_said(form: msgspec.Struct, prefix: str = "", field: str = "") -> dic
             raise InvalidInput(f"a text of 1 to {_LONGEST} characters", f"{place}{name}")
     if said.get("mapper_config"):
         check_mapper(said["mapper_config"], f"{place}mapper_config")
+    check_transforms(said.get("transforms") or (), place)
     return said
 
 
@@ -139,6 +141,14 @@ def check_pipeline_name(name: object) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidInput("a name has 1 to 255 letters, digits, hyphens and underscores", "name")
     return name
+
+
+def check_transforms(config: Sequence[Mapping[str, Any]], place: str) -> None:
+    """Raises InvalidInput for transforms that cannot work, naming the one."""
+    try:
+        Transforms(config)
+    except InvalidInput as error:
+        raise InvalidInput(str(error), f"{place}{error.field}") from None
 
 
 def check_mapper(config: Sequence[Mapping[str, Any]], field: str) -> None:
