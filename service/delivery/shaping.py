@@ -81,10 +81,11 @@ class _Places:
         if (place := self.by_name.get(_alike(name))) is not None:
             return place
         near = get_close_matches(_alike(name), self.by_name, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InvalidInput(
-            f"the file has no column {name!r} ({wanted_by}){hint} It has: {', '.join(self.header)}"
+        hint = (
+            f"; did you mean {near[0]!r}?" if near else "; name it under `columns`, by `aliases`."
         )
+        there = ", ".join(self.header)
+        raise InvalidInput(f"the file has no column {name!r} ({wanted_by}){hint} It has: {there}")
 
 
 def _places(header: Sequence[str], columns: Mapping[str, Column]) -> _Places:

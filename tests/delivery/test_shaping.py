@@ -89,7 +89,7 @@ def test_all_that_is_wrong_with_a_row_is_said_at_once():
     [
         (["mail"], {"email": Column(required=True)}, None, [], "no column 'email' .required.;"),
         (["nme"], {}, {"name": "Name"}, [], "no column 'name' .api_mappings.; did you mean 'nme'"),
-        (["a"], {}, None, ["id"], "no column 'id' .report.key_columns."),
+        (["a"], {}, None, ["id"], "no column 'id' .report.key_columns.; name it under"),
         (["E-Mail", "e_mail"], {}, None, [], "'E-Mail' and 'e_mail' are the same column"),
     ],
 )
