@@ -24,6 +24,8 @@ from tests.running import free_port
 
 NOBODY = 65534
 PASSWORD = "a-password-for-tests"
+KEPT = f"max_file: {2**60}, sync_interval: always"
+"""How servers of tests keep streams: their limits count, not how much is free where tests write."""
 
 
 class Server:
@@ -128,7 +130,7 @@ def a_broker() -> Iterator[Server]:
         configuration.write_text(
             f'listen: "127.0.0.1:{port}"\nmax_payload: {32 * 1024 * 1024}\n'
             f'authorization {{ user: headrace, password: "{PASSWORD}" }}\n'
-            f'jetstream {{ store_dir: "{folder}", sync_interval: always }}\n'
+            f'jetstream {{ store_dir: "{folder}", {KEPT} }}\n'
         )
         server = Server([binary, "--config", configuration], port, **quiet)
         try:
@@ -153,7 +155,7 @@ def three_brokers() -> Iterator[list[Server]]:
                 f'server_name: "nats-{number}", listen: "127.0.0.1:{port}"\n'
                 f"max_payload: {32 * 1024 * 1024}\n"
                 f'authorization {{ user: headrace, password: "{PASSWORD}" }}\n'
-                f'jetstream {{ store_dir: "{folder}/{number}", sync_interval: always }}\n'
+                f'jetstream {{ store_dir: "{folder}/{number}", {KEPT} }}\n'
                 f'cluster {{ name: three, listen: "127.0.0.1:{route}", routes: [{others}] }}\n'
             )
             servers.append(Server([binary, "--config", configuration], port, **quiet))

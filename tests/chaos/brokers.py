@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.running import free_port
-from tests.servers import PASSWORD, Server, url_of_broker
+from tests.servers import KEPT, PASSWORD, Server, url_of_broker
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def _broker(folder: Path, number: int, routes: list[int]) -> Server:
         f'server_name: "n{number}"\nlisten: "127.0.0.1:{port}"\n'
         f"max_payload: {32 * 1024 * 1024}\n"
         f'authorization {{ user: headrace, password: "{PASSWORD}" }}\n'
-        f'jetstream {{ store_dir: "{folder}/{number}", sync_interval: always }}\n'
+        f'jetstream {{ store_dir: "{folder}/{number}", {KEPT} }}\n'
         f'cluster {{ name: chaos, listen: "127.0.0.1:{routes[number]}", routes: [{listed}] }}\n'
     )
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
