@@ -61,13 +61,10 @@ async def _lines(console: Console, name: str, progress: Headway) -> None:
 def told_of(progress: Headway, seconds: float) -> str:
     """Rows, rate, outcomes, and what holds it back, in a line."""
     counts = ", ".join(f"{n:,} {outcome}" for outcome, n in progress.outcomes.items() if n)
-    parts = [
-        f"{progress.rows:,} rows",
-        f"{progress.rows / max(seconds, 0.001):,.0f} rows/s",
-        counts,
-    ]
+    rate = f"{progress.rows / max(seconds, 0.001):,.0f} rows/s"
+    parts = [f"{progress.rows:,} rows", "" if progress.stopped else rate, counts]
     if progress.stopped:
-        parts.append("ending; Ctrl-C again ends it at once")
+        parts.append("ending; Ctrl-C again: at once")
     elif progress.closed_for:
         parts.append(f"waiting {progress.closed_for:.0f} s for the API")
     elif progress.delay:

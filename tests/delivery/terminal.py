@@ -74,7 +74,7 @@ def delivering(file: Path, config: Path) -> Iterator[Terminal]:
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        env={**os.environ, "TERM": "xterm"},
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "200"},
     )
     os.close(slave)
     terminal = Terminal(process, master)

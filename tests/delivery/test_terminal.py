@@ -41,7 +41,7 @@ def test_a_second_ctrl_c_waits_for_nothing(tmp_path: Path):
         with delivering(file, config) as terminal:
             terminal.wait_for(r"10 created")
             terminal.press_ctrl_c()
-            terminal.wait_for("Ctrl-C again ends it at once")
+            terminal.wait_for("ending; Ctrl-C again: at once")
             terminal.press_ctrl_c()
             assert terminal.ended() == 130
     assert the_report(file)["outcomes"]["created"] == 10
