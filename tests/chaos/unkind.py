@@ -25,8 +25,15 @@ class Unkind:
     dice: random.Random
     done: Counter[str] = field(default_factory=Counter)
     url: str = ""
+    serving: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self.serving.add(task)
+        task.add_done_callback(self.serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        way = "reset"  # of a client that is killed while it asks
         with suppress(OSError, EOFError):
             request = await _message(reader)
             way = self.dice.choices(list(_WAYS), list(_WAYS.values()))[0]
@@ -44,10 +51,11 @@ class Unkind:
 
     async def _forward(self, request: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(request.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
-        answer = await _message(reader)
-        writer.close()
-        return answer
+        try:
+            writer.write(request.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+            return await _message(reader)
+        finally:
+            writer.close()
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:
@@ -60,7 +68,8 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
 async def unkind(port: int, dice: random.Random) -> AsyncIterator[Unkind]:
     """In front of what listens on `port`."""
     proxy = Unkind(port, dice)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.take, "127.0.0.1", 0)
     async with server:
         proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield proxy
+    await asyncio.gather(*proxy.serving)
