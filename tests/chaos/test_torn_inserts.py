@@ -5,7 +5,9 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -143,13 +145,22 @@ async def _rows(store: ClickHouseStore, before: Progress, until: int) -> int:
 
 
 @pytest.fixture
-async def tearing(tmp_path, dice):
+def disk() -> Iterator[Path]:
+    """A folder on a disk: in memory, where tests may write, inserts are over before one can kill."""
+    there = Path("/var/tmp")
+    within = there if there.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="headrace-torn-", dir=within) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+async def tearing(tmp_path, disk, dice):
     """Makes a road whose writers have this part broken, or none."""
     broker = NatsChild(tmp_path / "stream")
     await broker.start()
 
     async def make(part: str) -> Tearing:
-        made = Tearing(tmp_path / "events", broker.url, dice, part)
+        made = Tearing(disk / "events", broker.url, dice, part)
         await made.send()
         return made
 
