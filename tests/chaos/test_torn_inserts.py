@@ -146,7 +146,7 @@ async def _rows(store: ClickHouseStore, before: Progress, until: int) -> int:
 
 @pytest.fixture
 def disk() -> Iterator[Path]:
-    """A folder on a disk: in memory, where tests may write, inserts are over before one can kill."""
+    """A folder on a disk: in memory, where tests may write, inserts are over before a kill."""
     there = Path("/var/tmp")
     within = there if there.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="headrace-torn-", dir=within) as folder:
