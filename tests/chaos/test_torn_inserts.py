@@ -146,7 +146,9 @@ async def _rows(store: ClickHouseStore, before: Progress, until: int) -> int:
 
 @pytest.fixture
 def disk() -> Iterator[Path]:
-    """A folder on a disk: in memory, where tests may write, inserts are over before a kill."""
+    """A folder on a disk. In memory, where tests may write, a repair once left rows out: what is
+    open there is in docs/decisions/0006.
+    """
     there = Path("/var/tmp")
     within = there if there.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="headrace-torn-", dir=within) as folder:
